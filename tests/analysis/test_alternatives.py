@@ -29,6 +29,7 @@ def tried(table: pl.DataFrame, folder: Path, settings: Settings):
     return found, try_rules(found.records, blocks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counterpart", [None, "weather"])
 def test_judging_the_blocks_again_gives_what_a_run_under_these_rules_gives(tmp_path, counterpart):
     random = np.random.default_rng(3)
@@ -92,6 +93,7 @@ def test_a_large_record_is_not_run_again(tmp_path, monkeypatch):
     assert other is None
 
 
+@pytest.mark.slow
 def test_the_table_stands_in_both_outputs_and_changes_no_file(undrawn, tmp_path, capsys, monkeypatch):
     lakes().write_csv(tmp_path / "t.csv")
     assert entry_point(["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "with")]) == 0

@@ -18,6 +18,7 @@ from tests.analysis.lakes import COLUMNS, lakes, slowing
 from tests.pipeline.streams import ar1
 
 
+@pytest.mark.slow
 def test_analyse_gives_tables_a_figure_and_a_page_for_notebooks():
     analysis = sentinel.analyse(lakes().to_dict(as_series=False))
     assert analysis.readings.columns == COLUMNS
@@ -61,6 +62,7 @@ def test_a_short_gap_that_is_blind_for_a_while_is_missing_ticks_and_no_gap():
     assert (record.gaps, record.missing, record.ticks) == (1, 30, int(keep.sum()) + 30)
 
 
+@pytest.mark.slow
 def test_an_ordinary_pandas_table_is_taken_without_another_library():
     pandas = pytest.importorskip("pandas")
     time = pandas.date_range("2024-01-01", periods=200, freq="h")
@@ -72,6 +74,7 @@ def test_an_ordinary_pandas_table_is_taken_without_another_library():
     assert_frame_equal(stamped.readings, found.readings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
 def test_an_index_of_dates_is_the_time_of_a_pandas_table(zone):
     pandas = pytest.importorskip("pandas")
@@ -99,6 +102,7 @@ def test_a_pandas_table_that_cannot_be_used_is_refused_in_one_line():
             sentinel.analyse(wrong)
 
 
+@pytest.mark.slow
 def test_what_is_slow_from_its_first_verdict_on_is_held_and_the_sentence_says_so():
     absolute = Settings.model_validate({"alarms": [{"threshold": 0.8, "alpha": 1e-4}]})
     frame = {"time": np.arange(1_500), "x": ar1(4, 0.97, 1_500)[:, 0], "y": ar1(5, 0.3, 1_500)[:, 0]}

@@ -81,6 +81,7 @@ def test_quiet_says_nothing(undrawn, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_long_wide_csv_parquet_ndjson_and_a_frame_in_memory_give_the_same_readings(undrawn, tmp_path):
     table = lakes(300)
     table.write_csv(tmp_path / "wide.csv")
@@ -104,6 +105,7 @@ def test_several_files_are_one_table_and_a_split_table_names_its_series(undrawn,
     assert_frame_equal(written(tmp_path / "out"), expected, check_exact=True)
 
 
+@pytest.mark.slow
 def test_unsorted_input_is_fine_and_duplicates_are_counted_and_said(undrawn, tmp_path, capsys):
     table = long(lakes(300))
     other = table.head(3).with_columns(value=pl.lit(99.0))
@@ -151,6 +153,7 @@ def test_values_taken_as_residuals_are_given_back_as_residuals():
     assert ready["residual"].to_list() == ready["value"].to_list()
 
 
+@pytest.mark.slow
 def test_the_configuration_sets_alpha_and_the_command_line_the_cadence(undrawn, tmp_path):
     lakes(900).write_csv(tmp_path / "t.csv")
     (tmp_path / "strict.yaml").write_text("alarms: [{threshold: 0.8, alpha: 1e-9}]\n")
@@ -176,6 +179,7 @@ def test_without_a_rule_nothing_alarms_and_the_report_says_so(undrawn, tmp_path)
     assert "<dt>alarm rules</dt><dd>none</dd>" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_season_that_is_too_short_for_the_cadence_that_is_learnt_is_said_to_be_left_out(undrawn, tmp_path, capsys):
     lakes(120).write_csv(tmp_path / "t.csv")
     assert entry_point(["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out"), "--season", "2h"]) == 0
@@ -196,6 +200,7 @@ OBSERVATIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25, 50), deadline=None)
 @given(rows=OBSERVATIONS, run_rows=st.integers(1, 30), batch_rows=st.integers(1, 20), numbered=st.booleans())
 # A piece that had been drawn from came behind the later ones: of equal times the second was kept.
@@ -232,6 +237,7 @@ def test_sorting_in_pieces_is_sorting_at_once_and_keeps_the_first_of_duplicates(
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_memory", [10**9, 700, 0])
 def test_the_readings_do_not_depend_on_how_the_input_was_cut_nor_on_where_they_are_kept(
     tmp_path, monkeypatch, in_memory
@@ -247,6 +253,7 @@ def test_the_readings_do_not_depend_on_how_the_input_was_cut_nor_on_where_they_a
     assert_frame_equal(readings.lazy().collect(), expected, check_exact=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(6, 12), deadline=None)
 @given(
     cut=st.integers(60, 399),
@@ -286,6 +293,7 @@ def test_the_command_line_is_causal_too(undrawn, tmp_path):
     assert_frame_equal(half, until, check_exact=True)
 
 
+@pytest.mark.slow
 def test_many_series_are_all_analysed_and_those_with_most_evidence_are_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr("sentinel.analysis.assembling.PICTURES", 2)
     monkeypatch.setattr("sentinel.analysis.assembling.KEPT", 4)
@@ -313,6 +321,7 @@ def test_plot_writes_the_picture_of_the_named_series(tmp_path, capsys, ending):
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
+@pytest.mark.slow
 def test_plot_refuses_an_unknown_series_and_an_unknown_ending(tmp_path, capsys):
     lakes(60).write_csv(tmp_path / "t.csv")
     assert entry_point(["plot", str(tmp_path / "t.csv"), "--series", "x", "--out", str(tmp_path / "x.png")]) == 65
@@ -369,6 +378,7 @@ def test_real_lakes_give_eight_series_whose_winter_is_one_gap(tmp_path):
     assert readings.filter(pl.col("value").is_not_nan(), series="peter/ph")["value"].to_list() == raw
 
 
+@pytest.mark.slow
 def test_checks_of_the_configuration_hold_in_backtest_and_analyse_under_the_same_names(tmp_path, capsys):
     table = lakes()
     spikes = pl.int_range(pl.len()) % 100 == 50

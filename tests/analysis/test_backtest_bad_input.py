@@ -89,6 +89,7 @@ def test_numbers_of_time_beyond_every_integer_are_steps_like_any_others(tmp_path
     assert pl.read_parquet(tmp_path / "out" / "readings.parquet").height == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "told"),
     [("depth", "'depth' tells the rows apart"), ("k", "that has another value already")],

@@ -38,6 +38,7 @@ def judged(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_verdict_is_printed_and_written_and_stands_in_the_report(judged, capsys):
     fixed = "--config", str(judged / "fixed.yaml")
     assert backtest(judged, *fixed, "--events", str(judged / "events.csv"), out="again") == 0
@@ -72,6 +73,7 @@ def test_labels_change_nothing_that_is_found(judged):
     assert not (judged / "plain" / "skill.json").exists()
 
 
+@pytest.mark.slow
 def test_on_a_numbered_axis_events_are_numbers_and_rates_are_per_ten_thousand_ticks(undrawn, tmp_path, capsys):
     table = lakes().with_columns(time=pl.int_range(900) * 0.5 + 1000)
     table.write_csv(tmp_path / "lakes.csv")

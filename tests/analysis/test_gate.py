@@ -45,6 +45,7 @@ def gate(folder: Path, rules: str, conditions: str, *more: str, values: np.ndarr
     return entry_point([*arguments, "--quiet", *(more or ("--inject", "fold")), "--gate", conditions])
 
 
+@pytest.mark.slow
 def test_settings_that_see_the_transitions_within_their_budget_pass(tmp_path: Path, capsys) -> None:
     assert gate(tmp_path, SEES, "detected >= 0.9, lead >= 0.05, false_alarms <= budget") == 0
     out = capsys.readouterr().out
@@ -79,6 +80,7 @@ def test_a_gate_that_cannot_be_read_is_refused_before_anything_is_analysed(tmp_p
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1), st.floats(0.0, 0.9), st.sampled_from([(), (24.0,)]),
     st.lists(st.integers(1, 3), min_size=200, max_size=400),

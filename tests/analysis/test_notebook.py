@@ -27,6 +27,7 @@ def test_completion_shows_five_functions_and_nothing_else():
     assert all(getattr(sentinel, name).__doc__ for name in public)
 
 
+@pytest.mark.slow
 def test_every_kind_of_table_gives_the_same_readings():
     pandas = pytest.importorskip("pandas")
     table = pl.DataFrame({"time": TIME, "x": VALUES})
@@ -53,6 +54,7 @@ def test_the_numbered_index_of_a_pandas_series_is_its_time():
     assert_frame_equal(found.readings, sentinel.analyse({"time": years, "value": VALUES}).readings)
 
 
+@pytest.mark.slow
 def test_dimensions_of_xarray_tell_series_apart():
     xarray = pytest.importorskip("xarray")
     values = np.stack([VALUES, VALUES[::-1]], axis=1)
@@ -133,6 +135,7 @@ def test_options_in_messages_become_arguments(message, words):
     assert in_python(message) == words
 
 
+@pytest.mark.slow
 def test_columns_of_structs_are_as_many_columns_in_a_frame_and_in_parquet(tmp_path):
     flat = pl.DataFrame({"time": TIME, "x": VALUES})
     nested = flat.select(pl.struct("time").alias("meta"), pl.struct(pl.struct("x").alias("ph")).alias("lake"))
@@ -144,6 +147,7 @@ def test_columns_of_structs_are_as_many_columns_in_a_frame_and_in_parquet(tmp_pa
         assert_frame_equal(got.drop("series"), wanted.drop("series"))
 
 
+@pytest.mark.slow
 def test_cells_that_are_no_numbers_are_answered_with_an_argument_that_reads_them(tmp_path):
     cells = ["ND" if day % 5 == 0 else "<0.5" if day % 7 == 0 else str(day) for day in range(1, 29)]
     (tmp_path / "a.csv").write_text("time,chl\n" + "".join(f"2020-01-{n:02},{c}\n" for n, c in enumerate(cells, 1)))
@@ -154,6 +158,7 @@ def test_cells_that_are_no_numbers_are_answered_with_an_argument_that_reads_them
     assert found.readings["value"].is_nan().sum() == 5
 
 
+@pytest.mark.slow
 def test_what_was_found_can_be_written_drawn_and_reported(tmp_path):
     found = sentinel.analyse(lakes(400))
     found.readings.write_csv(tmp_path / "readings.csv")
@@ -171,6 +176,7 @@ def test_what_was_found_can_be_written_drawn_and_reported(tmp_path):
         found.report(tmp_path / "nowhere" / "x.html")
 
 
+@pytest.mark.slow
 def test_a_picture_takes_size_letters_labels_and_title():
     found = sentinel.analyse(lakes(400))
     figure = found.plot(size=(6, 5), font_size=6.8, title="A lake", labels={"value": "pH", "criticality": "crit."})
@@ -212,6 +218,7 @@ def test_a_record_that_was_sorted_on_disk_has_a_report_and_no_trends(tmp_path, m
         found.trends()
 
 
+@pytest.mark.slow
 def test_taus_and_their_p_values_are_a_table():
     found = sentinel.analyse(lakes()).trends()
     assert found.columns == ["series", "indicator", "tau", "p_ar", "p_arma", "p_blocks"]
@@ -235,6 +242,7 @@ def test_simulated_systems_come_with_what_happened_to_them():
         sentinel.simulated("laek")
 
 
+@pytest.mark.slow
 def test_alarms_are_judged_by_events_as_the_command_does():
     record = sentinel.simulated()
     verdict = sentinel.backtest_events(record)
@@ -254,6 +262,7 @@ def test_alarms_are_judged_by_events_as_the_command_does():
         )
 
 
+@pytest.mark.slow
 def test_a_sweep_says_whether_the_verdict_depends_on_choices():
     table = lakes(500)
     verdict = sentinel.sweep(table)

@@ -144,6 +144,7 @@ def test_what_is_said_does_not_depend_on_the_unit_of_the_values(power):
     assert find_cycle(np.ldexp(SUNSPOTS, power)) == find_cycle(SUNSPOTS)
 
 
+@pytest.mark.slow
 def test_a_report_is_written_without_a_word_on_the_screen_whatever_the_values_are(tmp_path, capfd):
     columns = WITHOUT_NOISE | {"温度": NOISE, "tiny": NOISE * 1e-200, "large": NOISE * 1e154, "largest": NOISE * 3e307}
     pl.DataFrame({"time": TICK, **columns}).write_csv(tmp_path / "t.csv")

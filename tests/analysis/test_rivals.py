@@ -18,6 +18,7 @@ ROLLING = [*(partial(rolling, one) for one in (lag1, variances, means, skewness)
 records = arrays(np.float64, st.integers(8, 40), elements=st.sampled_from([0.0, 1.0, 2.0, 5.0, -3.0, np.nan]))
 
 
+@pytest.mark.slow
 def test_without_gaps_lag1_variance_and_their_tau_are_the_numbers_of_ewstools():
     ewstools = pytest.importorskip("ewstools")
     pandas = pytest.importorskip("pandas")

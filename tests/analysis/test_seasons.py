@@ -121,6 +121,7 @@ def test_the_year_is_found_in_the_carbon_dioxide_and_the_sea_and_no_season_in_th
     assert texts(sunspots.load_pandas().data["SUNACTIVITY"].to_numpy(), "1y") == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not RIVERS.is_dir(), reason="the rivers are not here: set SENTINEL_TEST_DATA")
 def test_the_day_of_a_river_was_proposed_as_24_01_hours() -> None:
     table = pl.read_csv(RIVERS / "water_lab.csv", try_parse_dates=True, infer_schema_length=None)

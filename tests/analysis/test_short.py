@@ -41,6 +41,7 @@ def test_the_band_of_a_whole_record_holds_the_truth_in_95_of_100_records_and_hal
     assert 0.5 - 4 * 0.0158 < below < 0.5 + 4 * 0.0158
 
 
+@pytest.mark.slow
 def test_missing_values_a_trend_and_a_season_are_taken_into_account():
     pattern = np.random.default_rng(2).random(80) > 0.3
     season = 3.0 * np.sin(2 * np.pi * np.arange(80) / 12.0) + 0.2 * np.arange(80)

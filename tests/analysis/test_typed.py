@@ -72,6 +72,7 @@ def assert_same(path: Path, options: TableOptions) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(50, 250), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=tables())
 def test_whatever_a_table_holds_the_outcome_is_that_of_the_thorough_reading(tmp_path: Path, data: bytes) -> None:
@@ -102,6 +103,7 @@ def test_plain_tables_are_read_quickly_in_the_order_of_the_thorough_reading(tmp_
     assert assert_same(path, recognise(path, TableOptions()).options)
 
 
+@pytest.mark.slow
 def test_the_same_table_is_taken_in_and_refused_in_the_same_words(tmp_path, monkeypatch) -> None:
     path = tmp_path / "table.csv"
     for cell in ("7", "", "seven", "inf"):

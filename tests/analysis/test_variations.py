@@ -39,6 +39,7 @@ def several(tmp_path_factory):
     return varied(tmp_path_factory.mktemp("several"), RULES)
 
 
+@pytest.mark.slow
 def test_each_rule_as_used_says_alone_what_it_said_among_the_others(several):
     found, other = several
     for (kind, name), level in other.used.items():

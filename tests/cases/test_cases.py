@@ -68,6 +68,7 @@ def test_fill_values(case, mark, least, tmp_path, capsys):
     assert observations(path, missing=(number,)).height <= observations(path).height - 4 * least
 
 
+@pytest.mark.slow
 def test_late_sensor(capsys):
     path = CASES / "late-sensor" / "in.csv"
     found = observations(path)
@@ -120,6 +121,7 @@ def test_time_forms_of_days(name, first, step_days):
     assert step_days is None or set(times.diff().drop_nulls().dt.total_days()) == {step_days}
 
 
+@pytest.mark.slow
 def test_time_forms_that_are_asked_about(capsys):
     for name in ("t_ambig", "t_us"):
         assert "can be read in 2 ways" in refused(capsys, CASES / "time-forms" / f"{name}.csv")
@@ -180,6 +182,7 @@ def test_two_instruments(capsys):
     assert set(observations(path, by=("method",))["series"]) == {"F039/value", "F027/value"}
 
 
+@pytest.mark.slow
 def test_counter(capsys):
     path = CASES / "counter" / "in.csv"
     said = refused(capsys, path)
@@ -216,11 +219,13 @@ def test_dst_the_hour_that_is_skipped(capsys, tmp_path):
     assert "x4 in the time column; this hour does not exist in America/Denver" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_fouling():
     """Four sensors that drift and are cleaned: 2 false alarms in all at most, at a budget of .5."""
     assert sentinel.analyse(CASES / "fouling" / "in.csv").alarms.height <= 2
 
 
+@pytest.mark.slow
 def test_sensor_swap():
     found = sentinel.analyse(CASES / "sensor-swap" / "in.csv").alarms
     assert found["series"].n_unique() <= 0.58 * 4
@@ -234,6 +239,7 @@ def declared(path: Path, kind: str, rows: Iterable[int], folder: Path) -> Path:
     return folder / "events.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "kind", "rows"),
     [("sensor-swap", "sensor_change", [700]), ("fouling", "calibration", [336, 672, 1008, 1344])],
@@ -261,6 +267,7 @@ def test_river_calibrations(tmp_path):
     assert based.height < plain.height
 
 
+@pytest.mark.slow
 def test_rise_quantised():
     found = sentinel.analyse(CASES / "rise-quantised" / "in.csv")
     assert "blind" not in found.readings["state"]

@@ -28,6 +28,7 @@ def run(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
 
 
+@pytest.mark.slow
 def test_light_commands_import_nothing_heavy() -> None:
     code = f"""
 import sys
@@ -226,6 +227,7 @@ def test_a_path_that_cannot_be_looked_at_is_one_clear_line(
     assert capsys.readouterr() == ("", f"sentinel: {'a' * 300}: {said}\n")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)

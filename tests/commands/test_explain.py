@@ -39,6 +39,7 @@ def alarms(capsys: pytest.CaptureFixture[str], state: Path, *more: str) -> list[
     return found
 
 
+@pytest.mark.slow
 def test_every_alarm_that_is_listed_can_be_explained_and_replayed(capsys, state: Path) -> None:
     listed = alarms(capsys, state)
     assert {str(one["event"]["series"]) for one in listed} >= {"lake", "s0"}
@@ -78,6 +79,7 @@ def test_the_time_that_a_page_has_covers_reading_the_events_as_well(
     assert "it takes too long" in " ".join(explanation(state, alarm).split())
 
 
+@pytest.mark.slow
 def test_as_of_tells_what_was_known_then_and_no_more(capsys, state: Path) -> None:
     every = alarms(capsys, state)
     ended = next(one for one in every if not one["open"])
@@ -92,6 +94,7 @@ def test_as_of_tells_what_was_known_then_and_no_more(capsys, state: Path) -> Non
     assert seen[0]
 
 
+@pytest.mark.slow
 def test_an_alarm_is_found_by_every_name_that_its_series_had(capsys, tmp_path: Path) -> None:
     """Bug: a renamed series had open alarms in the list, and could be neither explained nor acknowledged."""
     rig = Rig(tmp_path)
@@ -108,6 +111,7 @@ def test_an_alarm_is_found_by_every_name_that_its_series_had(capsys, tmp_path: P
     assert (code, out.count("is acknowledged by me")) == (0, 1)
 
 
+@pytest.mark.slow
 def test_it_works_while_the_daemon_holds_the_folder(capsys, tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 200))
@@ -127,6 +131,7 @@ def test_an_unknown_alarm_a_short_beginning_and_a_wrong_moment_are_faults_of_usa
         assert said in err
 
 
+@pytest.mark.slow
 def test_a_number_that_the_journal_does_not_give_is_reported_with_exit_code_1(capsys, tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 200))
@@ -140,6 +145,7 @@ def test_a_number_that_the_journal_does_not_give_is_reported_with_exit_code_1(ca
     assert "DIFFERS" in run(capsys, "explain", "s0", "--state", str(tmp_path))[1]
 
 
+@pytest.mark.slow
 def test_where_the_journal_no_longer_reaches_back_the_event_is_explained_and_the_rest_is_said_to_be_missing(
     capsys, tmp_path: Path
 ) -> None:

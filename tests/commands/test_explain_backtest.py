@@ -25,6 +25,7 @@ def folder(undrawn, tmp_path: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_every_alarm_of_the_table_is_listed_and_explained_with_the_numbers_of_its_folder(folder: Path, capsys) -> None:
     with (folder / "alarms.csv").open() as file:
         alarms = list(csv.DictReader(file))
@@ -60,6 +61,7 @@ def test_of_times_that_are_numbers_the_event_is_explained_and_the_rest_is_said_t
     assert "1970" not in words
 
 
+@pytest.mark.slow
 def test_a_folder_of_something_else_and_a_moment_are_refused(folder: Path, tmp_path: Path, capsys) -> None:
     assert entry_point(["explain", "--backtest", str(tmp_path / "nowhere")]) == 65
     assert entry_point(["explain", "--backtest", str(folder), "--as-of", "2020-01-01"]) == 2

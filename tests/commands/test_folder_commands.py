@@ -41,6 +41,7 @@ def test_names_of_an_old_journal_do_not_steer_the_terminal(tmp_path: Path, capsy
     assert len(out.splitlines()) == len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_series_and_folder_are_told_while_the_daemon_runs_as_the_engine_has_them(tmp_path: Path, capsys) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 100))
@@ -75,6 +76,7 @@ def test_the_severity_of_a_rule_is_said_once(tmp_path: Path, capsys: pytest.Capt
     assert "rule slower than it was (warning): not ready" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_folder_is_verified_bit_for_bit_and_a_state_that_does_not_follow_is_named(tmp_path: Path, capsys) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 100), frame(100, 150))
@@ -91,6 +93,7 @@ def test_a_folder_is_verified_bit_for_bit_and_a_state_that_does_not_follow_is_na
     assert "differs: s0: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_where_the_beginning_is_forgotten_the_rest_is_read_and_that_is_said(tmp_path: Path, capsys) -> None:
     rig = Rig(tmp_path)
     rig.feed(*(frame(at, at + 10) for at in range(0, 100, 10)))
@@ -103,6 +106,7 @@ def test_where_the_beginning_is_forgotten_the_rest_is_read_and_that_is_said(tmp_
     assert entry_point(["series", "list", "--state", str(tmp_path)]) == 0
 
 
+@pytest.mark.slow
 def test_a_copy_made_while_the_daemon_runs_goes_on_bitwise_and_nothing_is_overwritten(tmp_path: Path, capsys) -> None:
     rig = Rig(tmp_path / "state")
     rig.feed(frame(0, 100))

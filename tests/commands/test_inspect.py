@@ -86,6 +86,7 @@ def test_a_mark_that_comes_late_is_said_and_stands_in_what_is_printed(tmp_path, 
     assert any(line.startswith("command line:") and "--missing ND" in line for line in words)
 
 
+@pytest.mark.slow
 def test_the_command_line_that_is_printed_runs(tmp_path, capsys):
     cells = [str(value).replace(".", ",") for value in slowing(700)]
     rows = "".join(f"{n // 24 + 1:02d}.01.2020 {n % 24:02d}:00;{cell}\n" for n, cell in enumerate(cells))
@@ -103,6 +104,7 @@ def test_the_command_line_that_is_printed_runs(tmp_path, capsys):
     assert "<dt>read as</dt><dd>read as a table: --time-column Datum" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(tmp_path, capsys):
     (tmp_path / "a.csv").write_text("time,x\n01/02/2020,1\n")
     (tmp_path / "b.csv").write_text("time,x\n2020-01-01,1\n2020-01-02,2\n")
@@ -112,6 +114,7 @@ def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(tmp_path, capsys
     assert told.err.startswith(f"sentinel: {tmp_path / 'a.csv'}: times such as '01/02/2020' can be read in 2 ways")
 
 
+@pytest.mark.slow
 def test_steps_that_no_cadence_fits_are_named_with_cadences_that_would(tmp_path, capsys):
     minutes = [60 * n for n in range(100)] + [6000 + 15 * n for n in range(300)]
     times = pl.Series(minutes).cast(pl.Duration("ms")) * 60_000 + pl.datetime(2020, 1, 1)
@@ -132,6 +135,7 @@ def command_of(words: list[str], out: Path) -> list[str]:
     return arguments
 
 
+@pytest.mark.slow
 def test_a_season_of_the_settings_is_in_the_command_line_too(tmp_path, capsys):
     times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 3, 1), "1h", eager=True).head(1200)
     pl.DataFrame({"time": times, "ph": daily(1200)}).write_csv(tmp_path / "a.csv")
@@ -144,6 +148,7 @@ def test_a_season_of_the_settings_is_in_the_command_line_too(tmp_path, capsys):
     assert "season taken out: none" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_seasons_that_are_not_of_all_series_are_said_to_need_the_settings(tmp_path, capsys):
     times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 3, 1), "1h", eager=True).head(1200)
     table = pl.DataFrame(
@@ -162,6 +167,7 @@ def test_seasons_that_are_not_of_all_series_are_said_to_need_the_settings(tmp_pa
     assert entry_point(arguments) == 0
 
 
+@pytest.mark.slow
 def test_the_option_that_odd_cells_need_is_said_once_and_printed_so_that_the_command_line_runs(tmp_path, capsys):
     cells = [f"{value:.3f}" for value in slowing(700)]
     cells[100:200:10], cells[300:400:20] = ["n.b."] * 10, ["<0.5"] * 5
@@ -179,6 +185,7 @@ def test_the_option_that_odd_cells_need_is_said_once_and_printed_so_that_the_com
     assert "690 observations" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_no_option_puts_right_is_said_to_be_refused(tmp_path, capsys):
     rows = "".join(f"2020-01-{n:02d},{n % 3}\n" for n in range(1, 30))
     (tmp_path / "a.csv").write_text("time,ph\n" + rows + "2020-02-30,3\n")
@@ -187,6 +194,7 @@ def test_what_no_option_puts_right_is_said_to_be_refused(tmp_path, capsys):
     assert "backtest refuses the table until that is put right" in words
 
 
+@pytest.mark.slow
 def test_cadence_and_aggregate_are_taken_and_stand_in_what_is_printed(tmp_path, capsys):
     times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 3, 1), "1h", eager=True).head(1200)
     pl.DataFrame({"time": times, "ph": pl.Series(slowing(1200))}).write_csv(tmp_path / "a.csv")

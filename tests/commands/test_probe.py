@@ -96,6 +96,7 @@ def test_what_cannot_be_probed_is_one_clear_line_and_exit_65(tmp_path, capsys, n
     assert told.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_backtest_says_a_season_that_nobody_declared_and_changes_nothing_by_it(tmp_path, capsys):
     buoy().write_csv(tmp_path / "buoy.csv")
     arguments = ["backtest", str(tmp_path / "buoy.csv"), "--out", str(tmp_path / "out")]
@@ -116,6 +117,7 @@ def test_the_backtest_says_a_season_that_nobody_declared_and_changes_nothing_by_
     assert "nothing on this page was chosen or computed from data that came later" in page
 
 
+@pytest.mark.slow
 def test_of_each_source_it_says_what_came_first_and_one_that_is_down_does_not_hide_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ PATTERNS = st.one_of(
 PLAIN = st.text("ab*?/", min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(st.lists(PATTERNS, max_size=4), KEYS)
 def test_the_first_entry_that_fits_wins_whether_it_has_labels_or_not(patterns, key) -> None:
     chosen = list(dict.fromkeys(map(pattern_of, patterns)))
@@ -71,6 +73,7 @@ def test_a_comparison_has_the_labels_of_its_target() -> None:
     assert comparison_name("peter/ph", "paul/ph") == "peter/ph - paul/ph"
 
 
+@pytest.mark.slow
 @given(PLAIN, PLAIN, st.text("ab/c", max_size=6))
 @settings(max_examples=examples(300, 1000))
 @example("*/oxygen", "east/oxygen", "east/oxygen")

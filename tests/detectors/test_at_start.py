@@ -79,6 +79,7 @@ def test_after_a_reset_what_was_held_is_held_again_and_what_could_alarm_still_ca
     assert second.raised[1_000:, :, 0].any(axis=0).all()
 
 
+@pytest.mark.slow
 def test_alarms_are_as_rare_as_without_the_setting_at_the_null() -> None:
     rules = (above(0.5, 1e-3, 0.99), replace(above(0.5, 1e-3, 0.99), waits=True))
     _, block = run(pairs_of(ar1(6, np.full(10_000, 0.5))), rules)

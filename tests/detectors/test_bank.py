@@ -34,6 +34,7 @@ def test_a_block_cut_anywhere_gives_the_same_bits(seed: int, cuts: list[int]) ->
         assert np.concatenate(pieces).tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32), st.permutations(range(10)), st.integers(1, 10))
 def test_other_series_beside_it_and_their_order_do_not_matter(seed: int, order: list[int], kept: int) -> None:
@@ -46,6 +47,7 @@ def test_other_series_beside_it_and_their_order_do_not_matter(seed: int, order: 
 VALUES = st.floats(-1e3, 1e3) | st.floats(-1.0, 1.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(80, 200))
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=60))
 def test_no_detector_reads_positive_before_every_lower_one_does(path: list[tuple[float, float]]) -> None:

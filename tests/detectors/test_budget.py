@@ -38,16 +38,19 @@ def hold(pairs: Pairs, threshold: float, what: str) -> None:
     assert np.all(share > 0.3), "so far below the budget that the test shows nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rho", "innovation"), CELLS)
 def test_alarms_stay_within_the_budget_at_the_null(simulate, pairs_at_known_level, rho: float, innovation: str) -> None:
     hold(pairs_at_known_level(simulate(rho, innovation, 10_001, 100, seed=70)), rho, f"rho {rho} {innovation}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.2, 5.0])
 def test_alarms_stay_within_the_budget_whatever_the_scale(simulate, pairs_at_known_level, scale: float) -> None:
     hold(pairs_at_known_level(scale * simulate(0.5, "Student-3", 10_001, 100, seed=72)), 0.5, f"scale {scale}")
 
 
+@pytest.mark.slow
 def test_alarms_stay_within_the_budget_when_the_shocks_grow_and_shrink(pairs_at_known_level) -> None:
     random = np.random.default_rng(73)
     values = np.zeros((10_001, 100))
@@ -68,6 +71,7 @@ def test_alarms_stay_within_the_budget_with_missing_ticks(simulate, pairs_at_kno
     assert np.all(share + half <= 1.0)
 
 
+@pytest.mark.slow
 def test_below_the_threshold_alarms_are_rarer_still(simulate, pairs_at_known_level) -> None:
     pairs = pairs_at_known_level(simulate(0.5, "Gaussian", 10_001, 100, seed=76))
     at, _ = share_of_budget(pairs, 0.5, recentre=False)
@@ -87,6 +91,7 @@ def test_before_any_alarm_the_expected_wealth_is_the_money_put_in(simulate, pair
     assert abs(wealth.mean() - 30.0) <= 3.0 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rho", "innovation"), CELLS)
 def test_wealth_and_alarms_less_the_money_put_in_do_not_grow(simulate, pairs_at_known_level, rho, innovation) -> None:
     # E_t + N_t / alpha - t is a supermartingale; while an alarm is open no wealth counts.

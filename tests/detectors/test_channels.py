@@ -197,6 +197,7 @@ def test_a_step_is_marked_one_sided_and_noise_that_reaches_one_tick_as_noise(sim
     assert (block.label[block.raised] & LABEL_NOISE > 0).mean() <= 0.2
 
 
+@pytest.mark.slow
 def test_the_mean_e_value_of_a_window_is_at_most_one_at_the_null(simulate) -> None:
     values = simulate(0.5, "Gaussian", 2_000, 2_000, seed=23)
     evidence = Evidence((above(0.5, 1e-3),), window=500, mean_half_life=0)

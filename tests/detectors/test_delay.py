@@ -44,6 +44,7 @@ def jump(before: float, after: float, ticks: int) -> Floats:
     return ar1(20260801, rho, BEFORE + ticks, SERIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "threshold", "rho", "alpha"), CASES)
 def test_the_stated_delay_is_within_a_quarter_of_the_measured_median(
     before: float, threshold: float, rho: float, alpha: float
@@ -84,6 +85,7 @@ def test_the_stated_delay_of_the_spread_is_within_a_quarter_of_the_measured_medi
     assert spread_delay(ratio, actual, 1e-4) == pytest.approx(median, rel=0.25)
 
 
+@pytest.mark.slow
 def test_a_tracked_level_leaves_the_autocorrelation_that_is_measured() -> None:
     values = ar1(7, 0.97, 60_000)[:, 0]
     a = 1.0 - 2.0 ** (-1.0 / 15.0)
@@ -107,6 +109,7 @@ def test_a_larger_jump_and_a_larger_budget_are_seen_sooner(threshold: float, par
     assert lag1_delay(threshold, small, alpha) < lag1_delay(threshold, small, alpha / 10.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.floats(-0.98, 0.99), st.floats(0.01, 0.99), st.sampled_from([None, 3.0, 30.0, 1e5]),
@@ -125,6 +128,7 @@ def test_over_all_thresholds_a_delay_is_positive_and_only_next_to_the_ends_not_a
         assert delay > 1.0
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.9), st.sampled_from([None, 3.0, 30.0, 1e5]), st.floats(-9, -1))
 def test_over_all_moduli_a_delay_is_a_positive_number(

@@ -36,6 +36,7 @@ def test_input_and_forget_gate_add_up_to_one(half_life: float) -> None:
     assert i == pytest.approx(memory.gain(half_life), rel=1e-13)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.floats(1.0, 500.0), GAINS, st.integers(0, 2**32))
 def test_the_loss_is_within_its_bound_and_the_exact_average_within_the_loss(h: float, gain: float, seed: int) -> None:
@@ -44,6 +45,7 @@ def test_the_loss_is_within_its_bound_and_the_exact_average_within_the_loss(h: f
     assert loss <= gain**2 * np.abs(values).max() ** 3 / 3.0 + 1e-10
 
 
+@pytest.mark.slow
 def test_the_loss_falls_with_the_square_of_the_input_gain() -> None:
     values = np.random.default_rng(1).standard_t(3, 2_000)
     loss = {g: np.abs(averaged(values, 30.0, g) - exact_average(values, 30.0)).max() for g in (1e-2, 1e-3, 1e-4)}

@@ -55,6 +55,7 @@ def cells_of(module: nn.LSTMCell, inputs: torch.Tensor) -> torch.Tensor:
     return pair_states(state[1])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32))
 def test_a_hold_is_the_weight_of_a_missing_pair_with_its_sign_changed(seed: int) -> None:

@@ -138,6 +138,7 @@ def test_it_finds_slowing_at_a_coarse_scale_where_the_tick_is_far_too_fast() -> 
     assert scales <= set(SCALES) - {1}
 
 
+@pytest.mark.slow
 def test_alarms_on_white_noise_and_on_ar1_keep_to_the_budget() -> None:
     for rho in (0.0, 0.5, 0.9):
         values = ar1(11, 10_000, 40, rho)
@@ -196,6 +197,7 @@ def test_ticks_left_out_are_missing_ones() -> None:
     assert np.array_equal(left_out.raised.any(axis=0), filled.raised.any(axis=0))
 
 
+@pytest.mark.slow
 def test_a_step_of_the_level_hardly_counts_and_some_of_its_alarms_say_what_they_may_be() -> None:
     values = ar1(12, 4_000, 400, 0.5) / 1.15
     values[2_000:] += 4.0
@@ -219,6 +221,7 @@ def test_a_new_trend_counts_less_than_slowing_as_all_its_excursions_are_on_one_s
     assert alarms <= 85
 
 
+@pytest.mark.slow
 def test_excursions_of_rounded_values_age_faster_as_a_tie_shows_no_return() -> None:
     """AR(1) .9 rounded to 2 sd spent .8 of 1e-4 when a tie aged an excursion like any pair, now .45."""
     values = ar1(16, 10_000, 200, 0.9)
@@ -270,6 +273,7 @@ def test_values_of_other_series_are_refused() -> None:
         slower.advance(slower.init(2), np.zeros((1, 5, 3)), np.zeros((5, 3), np.int64), on, ~on)
 
 
+@pytest.mark.slow
 def test_e_values_of_a_window_are_at_most_one_on_average_and_grow_with_slowing() -> None:
     steady = watch(ar1(20, 2_000, 400, 0.5))[0].e_value
     print(f"mean e-value of two windows: {steady.mean():.3f}")

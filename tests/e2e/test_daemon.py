@@ -62,6 +62,7 @@ def fed(folder: Path, number: int) -> None:
     wait_for(lambda: observations(folder) >= number, PATIENCE, f"{number} observations in the journal")
 
 
+@pytest.mark.slow
 def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_path: Path, start: Start) -> None:
     write_config(tmp_path, alarms=ALARMS)
     (tmp_path / "data.csv").write_text(long_csv(VALUES[:300]))

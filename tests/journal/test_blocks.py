@@ -61,6 +61,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(25, 60), deadline=None)
 @given(STEPS, st.integers(1, 3))
 def test_the_first_value_stands_over_restarts_and_checkpoints_and_every_observation_is_counted(

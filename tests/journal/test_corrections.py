@@ -30,6 +30,7 @@ frames = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(25, 60))
 @given(frames, st.sets(st.integers(0, 7)))
 def test_the_first_value_stands_and_the_last_one_known_is_the_last_one_told(
@@ -66,6 +67,7 @@ def test_the_first_value_stands_and_the_last_one_known_is_the_last_one_told(
     assert latest == last
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(12, 40), deadline=None)
 @given(frames, st.sets(st.integers(0, 7)))
 def test_corrections_that_retention_forgot_are_forgotten_as_by_a_restart(

@@ -63,6 +63,7 @@ def content(committed: Committed) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20, 40), deadline=None)
 @given(st.lists(FRAMES | FACTS, max_size=8), st.integers(1, 9))
 def test_the_tail_is_bitwise_what_was_committed_from_any_batch_on(
@@ -78,6 +79,7 @@ def test_the_tail_is_bitwise_what_was_committed_from_any_batch_on(
                 assert [content(committed) for committed in journal.tail(after)] == told[after:]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20, 40), deadline=None)
 @given(st.lists(FRAMES, max_size=8))
 def test_every_observation_is_kept_once_with_its_first_value_and_all_are_counted(frames: list[Frame]) -> None:
@@ -229,6 +231,7 @@ def test_retention_forgets_old_batches_but_nothing_that_replay_needs(
         assert journal.commit(frame([("a", -1, 1.0)]), 99).batch == 22
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=4), min_size=4, max_size=12),
     st.lists(st.integers(0, 45), min_size=3, max_size=3), st.integers(1, 6), st.integers(0, 12),
@@ -362,6 +365,7 @@ def test_batch_numbers_go_on_when_all_that_may_be_forgotten_is(tmp_path: Path) -
         assert journal.commit(frame([("a", 9, 1.0)]), 9).batch == 4
 
 
+@pytest.mark.slow
 def test_a_file_that_became_mostly_empty_shrinks(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         journal.checkpoints.save({"x": np.ones(3_000_000)}, {}, batch=0, created_us=0)

@@ -85,6 +85,7 @@ def content(committed: Committed) -> tuple[object, ...]:
     return committed.batch, committed.new_series, committed.duplicates, committed.revised, arrays
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_loses_no_commit_and_doubles_nothing(tmp_path: Path) -> None:
     moments = random.Random(20)
     promised = 0
@@ -223,6 +224,7 @@ def test_a_series_that_could_not_be_written_is_new_again_next_time(tmp_path: Pat
         assert new == tuple(journal.series())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_found_no_space_leaves_the_former_one_and_no_litter(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         journal.checkpoints.save({"x": np.arange(5)}, {"n": 1}, batch=1, created_us=1)
@@ -235,6 +237,7 @@ def test_a_checkpoint_that_found_no_space_leaves_the_former_one_and_no_litter(tm
         assert (loaded.header, loaded.batch, loaded.warnings) == ({"n": 1}, 1, ())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_comes_back_bitwise_and_two_generations_are_kept(tmp_path: Path) -> None:
     arrays = {
         "scalar": np.array(2.5),
@@ -281,6 +284,7 @@ def test_older_checkpoints_are_ever_fewer_and_reach_back_to_the_first() -> None:
     assert len(choose_kept(kept, room=0)) == 2
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_checkpoint_the_former_one_stands(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         journal.checkpoints.save({"x": np.arange(5)}, {}, batch=1, created_us=1)

@@ -24,6 +24,7 @@ with Journal.open(pathlib.Path(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_with_the_first_ones_pid_until_it_dies(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -50,6 +50,7 @@ def read(*bodies: bytes) -> Found:
     return found
 
 
+@pytest.mark.slow
 @given(st.lists(SERIES, max_size=4))
 def test_a_message_is_read_as_it_was_written(series: list[Points]) -> None:
     written: Found = {}
@@ -106,6 +107,7 @@ def counted(rig: Rig, name: str, **labels: str) -> float:
     return rig.count(f"readings_{name}", sink="readings", **labels)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
 def test_each_reading_is_sent_once_at_the_end_of_its_tick_whatever_the_receiver_answers(
     web: Web, tmp_path: Path
@@ -183,6 +185,7 @@ def test_only_series_that_match_are_sent(web: Web, tmp_path: Path) -> None:
     assert {key.split('series="')[1][:2] for key in read(*bodies(web))} == {"s0", "s1"}
 
 
+@pytest.mark.slow
 def test_a_receiver_that_is_down_holds_nobody_up_and_the_oldest_go_counted(web: Web, tmp_path: Path) -> None:
     rig = sending(tmp_path, f"http://{free_address()}", queue_points=1_000)
     for first in range(0, 300, 20):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ def test_a_series_without_a_tick_keeps_its_state() -> None:
     assert set(names(states)) == {WARNING}
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.sampled_from([0, STUCK]), st.booleans()), min_size=1, max_size=20), st.data()

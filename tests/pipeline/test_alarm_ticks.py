@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ def facts(rows: Rows) -> tuple[NDArray[Any], ...]:
     return rows.series, rows.end_us, rows.held, np.isin(rows.state, JUDGED) & ~np.isnan(rows.value)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30, 100))
 @given(st.lists(st.integers(0, 2_800), max_size=6).map(sorted))
 def test_every_judged_tick_is_watched_in_alarm_or_held_whatever_the_batches(cuts: list[int]) -> None:

@@ -135,6 +135,7 @@ def test_a_series_is_checked_as_it_is_alone(seed: int) -> None:
         assert all(np.array_equal(a[s], b[0]) for a, b in zip(together, alone, strict=True))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 50), st.sampled_from([("fail", FAIL), ("suspect", SUSPECT), ("none", 99)]))
 @settings(max_examples=20, deadline=None)
 def test_a_value_that_is_kept_out_is_as_missing_as_one_that_never_came(seed: int, gate: tuple[str, int]) -> None:

@@ -39,6 +39,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
     return from_arrays(pipeline, copies, json.loads(json.dumps(header)))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(8, 15), deadline=None)
 @given(st.integers(0, 100), st.integers(0, 600))
 def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int) -> None:
@@ -67,6 +68,7 @@ def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int)
         assert content(joined) == content(whole.rows)
 
 
+@pytest.mark.slow
 def test_thousands_of_waiting_series_take_few_arrays_and_come_back_bitwise() -> None:
     random = np.random.default_rng(3)
     waiting = {
@@ -225,6 +227,7 @@ def digests(chosen: Settings, every: int, cuts: list[int]) -> dict[tuple[str, in
     return found
 
 
+@pytest.mark.slow
 def test_the_digest_of_a_tick_does_not_depend_on_how_the_stream_was_cut() -> None:
     chosen = hourly(banks=QUICK, max_gap="40h")
     whole = digests(chosen, 10, [])

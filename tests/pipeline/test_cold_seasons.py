@@ -66,6 +66,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
     return from_arrays(pipeline, {k: np.array(a) for k, a in arrays.items()}, json.loads(json.dumps(header)))
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 1_000), st.lists(st.integers(0, 10_000), max_size=4), st.sampled_from(["keep", "restart"]))
 def test_the_cutting_of_seasons_into_batches_changes_nothing_bitwise(seed, cuts, across_gaps):
@@ -74,6 +75,7 @@ def test_the_cutting_of_seasons_into_batches_changes_nothing_bitwise(seed, cuts,
     assert everything(through(Pipeline(chosen(across_gaps)), pieces(batch, cuts))) == everything(whole)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 1_000), st.integers(0, 10_000))
 def test_a_restart_in_any_season_changes_nothing_bitwise(seed, middle):

@@ -64,6 +64,7 @@ SPOILT = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPOILT)
 def test_a_rise_of_lag_1_is_seen_behind_fill_values_that_nobody_declared(name: str) -> None:
     # In 0.1.0, 8 of 24 were lost behind 3 % and all behind 10 %; one first value hid the slowing of a whole record.
@@ -83,6 +84,7 @@ def test_a_fill_value_around_the_end_of_a_start_makes_no_series_too_coarse_or_to
     assert (found.rows.state[judged] == tuple(State).index(State.WATCHING)).all()
 
 
+@pytest.mark.slow
 def test_lag_1_behind_fill_values_is_about_that_without_them() -> None:
     values = ar1(5, 0.6, 2_000, 20)
     clean, spoilt = (

@@ -25,6 +25,7 @@ def by_definition(e_values: NDArray[np.float64], level: float) -> set[int]:
     return set(falling[: max(counts, default=0)])
 
 
+@pytest.mark.slow
 @given(e_values=E_VALUES, level=LEVELS)
 def test_discoveries_are_those_of_the_definition(e_values, level: float) -> None:
     found = e_bh(e_values, level)
@@ -52,6 +53,7 @@ def test_more_evidence_anywhere_never_takes_a_discovery_away(e_values, level: fl
     assert (np.nan_to_num(after.level) <= np.nan_to_num(before.level)).all()
 
 
+@pytest.mark.slow
 @given(e_values=E_VALUES, level=LEVELS)
 def test_ranks_and_levels_follow_the_e_values(e_values, level: float) -> None:
     found = e_bh(e_values, level)
@@ -77,6 +79,7 @@ def within_its_level(shares: list[float], level: float) -> bool:
     return float(np.mean(shares)) <= level + 3 * float(np.std(shares)) / math.sqrt(len(shares))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.7, -1.0], ids=["independent", "correlated", "opposed"])
 def test_the_false_discovery_rate_is_kept_however_series_depend_on_one_another(correlation: float) -> None:
     chance, series, true, lift = np.random.default_rng(7), 60, 12, 2.5
@@ -92,6 +95,7 @@ def test_the_false_discovery_rate_is_kept_however_series_depend_on_one_another(c
     assert within_its_level(shares, LEVEL)
 
 
+@pytest.mark.slow
 def test_the_level_is_reached_where_it_can_be_so_the_line_is_not_lower_than_it_must_be() -> None:
     # One null in turn has an e-value of K / level with probability level: mean 1 each, and the rate is exact.
     chance, series = np.random.default_rng(8), 20

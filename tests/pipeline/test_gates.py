@@ -95,6 +95,7 @@ def test_cut_into_any_batches_and_restored_in_between_a_stream_gives_bitwise_the
     assert by_series(state) == by_series(whole.state)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(spans, moments, st.integers(0, 99))
 def test_every_observation_is_held_or_late_or_in_a_tick(
@@ -114,6 +115,7 @@ def test_every_observation_is_held_or_late_or_in_a_tick(
     assert kept_out == np.sum(covered & ~np.isnan(values))
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(1, 200), st.booleans())
 def test_to_the_detectors_a_hold_of_any_length_is_one_missing_tick(length: int, data_come: bool) -> None:
@@ -134,6 +136,7 @@ def test_to_the_detectors_a_hold_of_any_length_is_one_missing_tick(length: int, 
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(spans, moments, st.integers(100, TICKS - 1))
 def test_rows_and_alarms_so_far_do_not_change_when_more_data_or_later_events_come(

@@ -115,6 +115,7 @@ class Oracle:
         return closed
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(60, 150), deadline=None)
 @given(GRIDS, STREAM, CUTS)
 def test_every_observation_is_used_superseded_late_or_open_in_any_order_of_arrival(
@@ -135,6 +136,7 @@ def test_every_observation_is_used_superseded_late_or_open_in_any_order_of_arriv
     assert state.pending_row.size == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(GRIDS, STREAM, CUTS, CUTS, st.sampled_from([1, 40, 1 << 15]), st.sampled_from([0, 1, 3]))
 def test_in_order_of_time_neither_the_cutting_nor_the_size_of_blocks_changes_anything(
@@ -154,6 +156,7 @@ def test_in_order_of_time_neither_the_cutting_nor_the_size_of_blocks_changes_any
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(GRIDS.filter(lambda grid: grid.lateness_us > 0), STREAM, CUTS, st.data())
 def test_disorder_within_the_lateness_changes_nothing(
@@ -213,6 +216,7 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from([1, 3, 12]), MOMENTS, MOMENTS)
 def test_a_calendar_tick_begins_with_its_month(months: int, first: datetime, later: datetime) -> None:
@@ -301,6 +305,7 @@ def test_a_grid_grows_by_series_that_have_seen_nothing() -> None:
     assert bitwise(concat_series([small, grid.init(2)])) == bitwise(direct)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(GRIDS, STREAM, st.permutations(range(SERIES)), st.integers(0, SERIES))
 def test_series_taken_from_a_grid_and_put_together_again_are_the_same(
@@ -312,6 +317,7 @@ def test_series_taken_from_a_grid_and_put_together_again_are_the_same(
     assert bitwise(take_series(again, np.argsort(rows))) == bitwise(state)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(GRIDS, STREAM, STREAM)
 def test_the_state_that_goes_in_is_not_touched(grid: Grid, first: list[Observation], then: list[Observation]) -> None:

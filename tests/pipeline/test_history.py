@@ -50,6 +50,7 @@ def parts(picture: Spectrogram) -> list[bytes]:
     return [column.tobytes() for column in columns]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(8, 60), deadline=None)
 @given(
     columns=st.sampled_from([2, 4, 16]),
@@ -68,6 +69,7 @@ def test_any_chunking_of_the_ticks_gives_bitwise_the_same_picture(columns, count
     assert list(map(parts, whole.pictures("a"))) == list(map(parts, chunked.pictures("a")))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(10, 12), deadline=None)
 @given(cuts=st.lists(st.integers(0, 30_000), max_size=6))
 def test_the_last_ticks_are_kept_ever_finer_beside_the_whole_however_they_come(cuts) -> None:
@@ -197,6 +199,7 @@ def test_columns_joined_for_a_smaller_picture_are_those_of_a_smaller_history(cou
         np.testing.assert_array_equal(joined[name], expected[name])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(10, 20), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), columns=st.sampled_from([4, 16]), looks=st.integers(0, 3))
 def test_series_that_come_in_any_company_and_number_have_the_picture_of_each_by_itself(seed, columns, looks) -> None:

@@ -95,6 +95,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
     return from_arrays(pipeline, {k: np.array(a) for k, a in arrays.items()}, json.loads(json.dumps(header)))
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1_000), known=st.integers(100, 400))
 def test_rows_so_far_do_not_change_when_more_data_come(seed: int, known: int) -> None:
@@ -159,6 +160,7 @@ def test_a_counterpart_that_never_comes_leaves_the_target_alone_from_the_start()
     assert states_of(outcome, PAIR)[-1][0] in (State.WATCHING, State.WARNING)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 1_000), cuts=st.lists(st.integers(0, 10_000), max_size=3))
 def test_a_comparison_without_its_counterpart_reads_as_its_target_does_whatever_comparison_is_beside_it(
@@ -279,6 +281,7 @@ def test_an_open_alarm_of_a_comparison_ends_with_it() -> None:
     assert replanned_to(state, plain)[3] == [PAIR]
 
 
+@pytest.mark.slow
 def test_the_backtest_gives_what_the_daemon_would_and_sorted(tmp_path: Path) -> None:
     found = lakes(12, 500, np.where(np.arange(500) > 250, 0.95, 0.3))
     found["paul"][200:260] = np.nan
@@ -309,6 +312,7 @@ def with_second_cadence(config: Settings) -> Settings:
     return Settings.model_validate_json(text)
 
 
+@pytest.mark.slow
 def test_the_daemon_restarts_with_pairs_half_done_and_its_journal_replays_them(tmp_path: Path) -> None:
     chosen = CHOSEN | {"series": [{"match": "s0", "cadence": "1h", "reference": "s1"}, {"cadence": "1h"}]}
     values = VALUES.copy()

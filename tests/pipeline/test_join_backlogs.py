@@ -32,6 +32,7 @@ def test_no_more_ticks_than_there_is_room_for_wait_because_they_are_of_a_backlog
             assert least <= kept.tick.size <= most
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(4, 6), deadline=None)
 @given(
     seed=st.integers(0, 1_000), down=st.integers(5, 90), order=st.lists(st.sampled_from(["peter", "paul"]), max_size=8),
@@ -74,6 +75,7 @@ def test_two_backlogs_after_an_outage_read_the_same_in_whatever_order(
     assert seen_of(whole) == seen_of(through(Pipeline(chosen), [stream(found)]))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(4, 20), deadline=None)
 @given(
     seed=st.integers(0, 1_000), known=st.sampled_from([0, 100]), cuts=st.lists(st.integers(1, 2_999), max_size=3),

@@ -64,6 +64,7 @@ def noisier(values: Arrays) -> None:
     values[CHANGED] *= 3.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [lambda _peter, paul: slower(paul), lambda _peter, paul: noisier(paul)],
@@ -98,6 +99,7 @@ def test_an_alarm_of_a_comparison_that_the_difference_leads_says_what_else_it_ma
     assert np.mean(["one_sided" in each for each in remarks]) >= 0.9
 
 
+@pytest.mark.slow
 def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_counterpart() -> None:
     slowed = many(51, lambda peter, _paul: slower(peter))
     spread = many(52, lambda peter, _paul: noisier(peter))

@@ -75,6 +75,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
 ends = st.lists(st.integers(25, TICKS - 1), max_size=6).map(lambda edges: [*edges, TICKS + 1])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(10, 25), deadline=None)
 @given(
     seed=st.integers(0, 1_000), peter=ends, paul=ends, order=st.lists(st.sampled_from(["peter", "paul"]), max_size=14),
@@ -142,6 +143,7 @@ def part_of(name: str, found: dict[str, Arrays], first: int, last: int, told_us:
     return Batch(np.full(values.size, at), times, values, (), told_us, name)
 
 
+@pytest.mark.slow
 def test_a_comparison_whose_counterpart_is_behind_says_so_and_is_judged_alone_in_the_end() -> None:
     found, pipeline = lakes(2, 3_000), Pipeline(against())
     state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)
@@ -183,6 +185,7 @@ def test_a_comparison_that_waits_no_longer_than_its_series_may_be_silent_says_so
     assert verdicts == [(False, Reason.NONE), (False, behind), (False, behind), (True, behind)]
 
 
+@pytest.mark.slow
 def test_a_counterpart_whose_own_source_says_that_there_is_nothing_is_missing_as_soon_as_it_is_stale() -> None:
     found, pipeline = lakes(3, 700), Pipeline(against())
     state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)

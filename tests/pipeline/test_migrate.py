@@ -190,6 +190,7 @@ def alone(state: PipelineState, name: str) -> PipelineState:
     return single.with_cohorts([state.keys[at]], [part])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(6, 12), deadline=None)
 @given(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3), st.sampled_from([2, 3, 100]))
 def test_migrating_cohorts_gives_each_series_what_it_would_get_alone(

@@ -43,6 +43,7 @@ def without_names(rig: Rig) -> list[str]:
     return [own[name] for name in rig.engine._replica.state.names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", [CHOSEN, TWO], ids=["alone", "compared"])
 @pytest.mark.parametrize("renamed", ["s1", "s2"])  # in TWO a target, and a counterpart
 @pytest.mark.parametrize("at", [20, 120])
@@ -177,6 +178,7 @@ def test_a_forgotten_series_begins_anew_with_its_next_observation_and_no_other_n
     assert all(mine[name] == others[name] for name in ("s0", "s2"))
 
 
+@pytest.mark.slow
 def test_a_series_that_began_anew_under_the_new_name_gives_way_to_the_one_that_knows_more(tmp_path: Path) -> None:
     rig, plain = Rig(tmp_path / "late", CHOSEN), Rig(tmp_path / "plain", CHOSEN)
     for one in (plain, rig):

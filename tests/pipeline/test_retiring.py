@@ -31,6 +31,7 @@ def digests(rig: Rig) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", [CHOSEN, TWO], ids=["alone", "compared"])
 @pytest.mark.parametrize("at", [20, 90, 190])
 def test_a_retired_series_is_gone_its_alarms_have_ended_and_no_other_series_notices(
@@ -59,6 +60,7 @@ def test_a_retired_series_is_gone_its_alarms_have_ended_and_no_other_series_noti
     assert at < 190 or whats
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", [CHOSEN, TWO], ids=["alone", "compared"])
 def test_restarts_with_and_without_a_checkpoint_give_the_same_state_bitwise(
     chosen: dict[str, Any], tmp_path: Path
@@ -100,6 +102,7 @@ def test_taken_back_it_starts_afresh_as_a_new_series_does(tmp_path: Path) -> Non
     assert rig.engine._replica.state.retired == ()
 
 
+@pytest.mark.slow
 def test_settings_may_change_while_a_series_is_retired(tmp_path: Path) -> None:
     rig = Rig(tmp_path, TWO)
     rig.feed(frame(0, 120))

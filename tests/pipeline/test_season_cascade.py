@@ -95,6 +95,7 @@ def test_the_order_in_which_seasons_are_declared_makes_no_difference():
     assert residual[0].equals(residual[1], null_equal=True)
 
 
+@pytest.mark.slow
 def test_a_day_and_a_week_at_once_leave_nothing_of_either():
     ticks = 6_000
     values = autoregressive(0.5, ticks, 6) + 2 * saw(ticks, 24) + 2 * sine(ticks, 168)

@@ -130,6 +130,7 @@ def test_there_are_at_most_one_kth_as_many_alarms_of_a_site_as_of_its_series(
         assert event.what == "cleared" or len(event.members) >= k
 
 
+@pytest.mark.slow
 def test_the_budget_of_a_site_holds_at_the_null() -> None:
     alpha, ticks, sites, n, k = 1e-2, 3_000, 20, 4, 2
     values = ar1(5, 0.5, ticks, sites * n)
@@ -286,6 +287,7 @@ def test_a_site_with_fewer_series_than_it_needs_is_named_and_a_comparison_is_no_
     ]
 
 
+@pytest.mark.slow
 def test_a_backtest_says_which_site_can_never_alarm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table, config = tmp_path / "t.csv", tmp_path / "c.yaml"
     table.write_text("time,ph\n" + "".join(f"{t},{t * t % 7}\n" for t in range(80)))

@@ -38,6 +38,7 @@ def rig(tmp_path: Path) -> Rig:
     return made
 
 
+@pytest.mark.slow
 def test_alarms_are_confirmed_withdrawn_and_newly_raised(rig: Rig, tmp_path: Path, capsys) -> None:
     found = amend(rig.journal)
     verdicts = {series: {one.verdict for one in found if one.body["series"] == series} for series in ("s0", "s1", "s2")}
@@ -48,6 +49,7 @@ def test_alarms_are_confirmed_withdrawn_and_newly_raised(rig: Rig, tmp_path: Pat
     assert said[-1].startswith(f"{sum(one.verdict == CONFIRMED for one in found)} confirmed, ")
 
 
+@pytest.mark.slow
 def test_what_is_known_now_is_what_would_have_followed_from_the_approved_values_alone(rig: Rig, tmp_path: Path) -> None:
     other = Rig(tmp_path / "other")
     for first in range(0, 300, 50):
@@ -65,6 +67,7 @@ def test_without_corrections_every_alarm_is_confirmed_and_nothing_is_read_otherw
         assert np.array_equal(one.value, other.value)
 
 
+@pytest.mark.slow
 def test_what_was_sent_then_stays_and_is_replayed_as_it_was(rig: Rig, tmp_path: Path) -> None:
     before, record = rig.state, rig.record
     rig.journal.close()
@@ -82,6 +85,7 @@ def judge(rig: Rig, folder: Path) -> list[str]:
     return [str(event["verdict"]) for event in rig.engine.events[before:] if event["what"] == "amended"]
 
 
+@pytest.mark.slow
 def test_verdicts_are_published_once_journalled_and_shown(rig: Rig, tmp_path: Path, capsys) -> None:
     assert set(judge(rig, tmp_path)) == {WITHDRAWN, RAISED}, "what is confirmed is no news"
     state = rig.state

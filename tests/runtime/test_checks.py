@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 from sentinel.config import WebSettings
 from sentinel.text.checks import checks_in_words
@@ -18,6 +19,7 @@ FAULTY = VALUES.copy()
 FAULTY[100:104, 0], FAULTY[[150, 160, 170], 0] = 99.0, [20.0, 22.0, 21.0]
 
 
+@pytest.mark.slow
 def test_what_fails_is_counted_by_reason_kept_in_the_journal_and_outlives_a_restart(tmp_path: Path) -> None:
     rig = Rig(tmp_path, CHECKED)
     rig.feed(frame(0, 102, FAULTY))

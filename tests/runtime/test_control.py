@@ -60,6 +60,7 @@ def test_an_acknowledged_alarm_stays_open_and_says_so_after_a_restart_too(rig: R
     assert [event["id"] for event in again.engine.events] == events
 
 
+@pytest.mark.slow
 def test_a_retired_series_is_listed_as_such_and_not_called_unknown(rig: Rig, tmp_path: Path, capsys) -> None:
     # Bug: `series show` said that the folder knows no such series, and nothing listed those to take back.
     assert ask(rig, tmp_path, "series", "retire", "s1") == 0
@@ -83,6 +84,7 @@ def test_a_series_is_renamed_beside_the_daemon(rig: Rig, tmp_path: Path, capsys)
     assert ask(rig, tmp_path, "series", "rename", "s0", "s2") == 2
 
 
+@pytest.mark.slow
 def test_a_series_is_renamed_and_forgotten_in_a_folder(tmp_path: Path, capsys) -> None:
     rig, state = Rig(tmp_path), ("--state", str(tmp_path))
     rig.feed(frame(0, 100))
@@ -121,6 +123,7 @@ def test_only_an_open_alarm_that_is_known_can_be_acknowledged(rig: Rig, tmp_path
         assert isinstance(answers[0], UsageError)
 
 
+@pytest.mark.slow
 def test_a_series_stands_for_all_its_open_alarms_and_without_a_daemon_the_folder_is_written(
     tmp_path: Path, capsys
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_hold_by_command_keeps_the_alarm_open_counts_what_comes_and_can_be_lif
         control.close()
 
 
+@pytest.mark.slow
 def test_the_pages_of_the_series_and_of_its_alarm_say_that_it_is_on_hold(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 90))
@@ -116,6 +117,7 @@ def test_the_pages_of_the_series_and_of_its_alarm_say_that_it_is_on_hold(tmp_pat
         assert ("its series is on hold" in shown.body.decode()) == (series == "s0")
 
 
+@pytest.mark.slow
 def test_without_a_daemon_it_is_written_into_the_journal(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 150))

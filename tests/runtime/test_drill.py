@@ -64,6 +64,7 @@ def of_drills(sink: Sink) -> list[str]:
     return [str(event["what"]) for event in sink.events if is_drill(event)]
 
 
+@pytest.mark.slow
 def test_every_link_holds_and_receivers_are_told_that_it_is_a_drill_and_that_it_has_ended(tmp_path: Path) -> None:
     sink = Sink()
     rig = rig_on(tmp_path, out=sink)
@@ -83,6 +84,7 @@ def test_every_link_holds_and_receivers_are_told_that_it_is_a_drill_and_that_it_
     assert rig.engine.events == ()
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None)
 @given(at=st.sets(st.integers(0, 5), min_size=1, max_size=2), cuts=st.sets(st.integers(1, 399), min_size=7, max_size=7))
 def test_a_drill_leaves_everything_else_bitwise_as_it_would_have_been(
@@ -201,6 +203,7 @@ def test_after_the_clock_was_set_back_the_next_drill_is_due_an_interval_from_the
     wait_for(lambda: (rig.engine.turn(0.0), rig.count("drills_total"))[1] == 2, 20.0, "the second drill")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
 def test_a_receiver_that_is_down_or_refuses_is_named_and_gets_no_second_drill_before_the_first_has_ended_for_it(
     tmp_path: Path,
@@ -252,6 +255,7 @@ def test_a_drill_waits_for_a_full_disk_and_ends_after_it(tmp_path: Path) -> None
     assert of_drills(sink) == ["raised", "cleared"]
 
 
+@pytest.mark.slow
 def test_a_schedule_goes_by_the_last_success_over_restarts_and_tries_a_failure_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,6 +172,7 @@ def test_checkpoint_and_tail_restore_the_state_bitwise_at_any_moment(tmp_path: P
     assert again.record == straight.record
 
 
+@pytest.mark.slow
 def test_a_tick_that_breaks_off_leaves_no_state_to_go_on_from_and_the_journal_leads_to_what_it_would_have_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +202,7 @@ def test_a_tick_that_breaks_off_leaves_no_state_to_go_on_from_and_the_journal_le
     assert again.record == straight.record
 
 
+@pytest.mark.slow
 def test_what_is_replayed_is_not_counted_again(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 300))
@@ -218,6 +220,7 @@ OTHER = CHOSEN | {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", [False, True])
 def test_a_change_of_settings_is_replayed_like_everything_else(tmp_path: Path, checkpoint: bool) -> None:
     rig = Rig(tmp_path)

@@ -14,6 +14,7 @@ from tests.runtime.rig import CHOSEN, SOURCE, Rig, Sink, frame, room_for
 pytestmark = pytest.mark.usefixtures("at_once")
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_ingestion_visibly_and_loses_and_doubles_nothing(tmp_path: Path) -> None:
     chosen = CHOSEN | {"daemon": {"digest_every_ticks": 1}}
     sinks = Sink(), Sink()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import LONGEST_GAP
@@ -62,6 +64,7 @@ def test_a_series_of_another_source_is_refused_and_counted(tmp_path: Path) -> No
     assert rig.journal.cursors()["other"] == {"at": 80}
 
 
+@pytest.mark.slow
 def test_a_restore_is_left_when_it_is_told_to_stop_and_the_next_one_is_whole(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     for first in range(0, 400, 20):

@@ -26,6 +26,7 @@ def resident(*arguments: str) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="mallopt(3) is the GNU C library's")
 def test_after_bursts_of_data_no_memory_is_kept_that_nobody_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug: after 132 hours with faults 40 % of a daemon was memory that had been freed, and it grew with each burst."""

@@ -155,6 +155,7 @@ DOINGS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(["feed", "feed", *DOINGS]), st.integers(0, 31)), min_size=20, max_size=40))
 @settings(max_examples=examples(2, 40), deadline=None)
 def test_whatever_operators_do_everybody_knows_the_same_alarms_as_open(doings: list[tuple[str, int]]) -> None:

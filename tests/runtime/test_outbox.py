@@ -69,6 +69,7 @@ def play(rig: Rig) -> None:
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rushed")
 @pytest.mark.parametrize("honest", [True, False])
 def test_a_server_that_accepts_and_never_answers_delays_neither_a_turn_nor_another_receiver(
@@ -95,6 +96,7 @@ def test_a_server_that_accepts_and_never_answers_delays_neither_a_turn_nor_anoth
     assert monotonic() - began < 3.0, "the end does not wait for it"
 
 
+@pytest.mark.slow
 def test_one_that_hangs_is_counted_once_and_goes_on_when_it_comes_back(
     tmp_path: Path, rushed: None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,6 +124,7 @@ def test_one_that_hangs_is_counted_once_and_goes_on_when_it_comes_back(
     wait_for(all_told, PATIENCE, "everything, once it is back")
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_said_counted_and_never_sent_again_and_the_others_come_in_order(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,6 +148,7 @@ def test_what_is_refused_is_said_counted_and_never_sent_again_and_the_others_com
     assert after.keys == []
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_code_of_a_notifier_is_a_failure_and_is_tried_again(tmp_path: Path, rushed: None) -> None:
     class Faulty(Sink):
         def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
@@ -163,6 +167,7 @@ def test_a_fault_in_the_code_of_a_notifier_is_a_failure_and_is_tried_again(tmp_p
     assert sink.keys == ids(rig)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_receiver_that_is_in_another_place_is_told_of_the_alarms_that_are_open(
     tmp_path: Path, restarts: bool
@@ -264,6 +269,7 @@ def test_a_receiver_is_in_another_place_by_what_is_not_shown_of_it_too_and_not_b
         assert (first.place != second.place) == is_other
 
 
+@pytest.mark.slow
 def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(sentinel.runtime.courier, "monotonic", lambda: now[0])
@@ -307,6 +313,7 @@ def owe(rig: Rig, count: int) -> None:
     rig.journal.append_events(events, rig.engine.outbox.sinks, 1)
 
 
+@pytest.mark.slow
 def test_at_the_end_one_that_hangs_delays_no_other_and_what_was_sent_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,7 @@ def test_a_source_that_begins_to_give_labels_is_said_to_begin_anew_once(tmp_path
     assert said.series.startswith("ph{lake=")
 
 
+@pytest.mark.slow
 def test_what_two_sources_share_is_said_before_the_start_and_a_prefix_makes_it_two(tmp_path: Path) -> None:
     for name in ("north", "south"):
         (tmp_path / f"{name}.csv").write_text("time,ph,note\n2024-01-01,7,calm\n")

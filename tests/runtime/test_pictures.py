@@ -51,6 +51,7 @@ def assert_same(one: Rig, other: Rig) -> None:
                 assert np.array_equal(getattr(mine, field), getattr(others, field), equal_nan=True), (name, field)
 
 
+@pytest.mark.slow
 def test_after_a_restart_pictures_are_those_of_a_daemon_that_was_never_stopped(tmp_path: Path) -> None:
     """Bug: after each restart the fleet had no small lines, and a daily series no picture for days."""
     straight, rig = Rig(tmp_path / "a", TWO_ALBUMS), Rig(tmp_path / "b", TWO_ALBUMS)
@@ -63,6 +64,7 @@ def test_after_a_restart_pictures_are_those_of_a_daemon_that_was_never_stopped(t
     assert len(drawn(rig, "s0")[0].thresholds) == 8
 
 
+@pytest.mark.slow
 def test_after_a_crash_pictures_are_whole_or_begin_anew(tmp_path: Path) -> None:
     rig = Rig(tmp_path, TWO_ALBUMS)
     rig.feed(frame(0, 100))
@@ -77,6 +79,7 @@ def test_after_a_crash_pictures_are_whole_or_begin_anew(tmp_path: Path) -> None:
     assert not (tmp_path / pictures.FILE).exists(), "nor may a later checkpoint of the same number find them"
 
 
+@pytest.mark.slow
 def test_after_forgetting_and_renaming_no_series_has_the_picture_of_another(tmp_path: Path) -> None:
     """Bug: pictures are found by name, and after a crash those of an older state were taken back."""
 

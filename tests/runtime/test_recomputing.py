@@ -134,6 +134,7 @@ def test_ticks_that_wait_for_their_counterpart_are_corrected_too(tmp_path: Path)
     assert_same(rig, plain)
 
 
+@pytest.mark.slow
 def test_receivers_pages_and_explain_know_what_corrected_values_raise_and_withdraw(tmp_path: Path, capsys) -> None:
     known = VALUES.copy()
     known[:, 2] = QUIET
@@ -174,6 +175,7 @@ def test_receivers_pages_and_explain_know_what_corrected_values_raise_and_withdr
     }
 
 
+@pytest.mark.slow
 def test_an_alarm_that_is_withdrawn_and_confirmed_again_is_raised_again_and_ends_once_more(tmp_path: Path) -> None:
     sink = Sink()
     rig = Rig(tmp_path, out=sink)
@@ -309,6 +311,7 @@ def test_series_computed_anew_in_a_format_that_is_not_read_any_more_are_computed
     assert after.engine.amended == after.engine.corrected, "once"
 
 
+@pytest.mark.slow
 def test_corrections_from_before_all_checkpoints_are_too_old_and_counted_apart(tmp_path: Path) -> None:
     rig, known = Rig(tmp_path), VALUES.copy()
     for first in range(0, 200, 50):

@@ -19,6 +19,7 @@ from tests.runtime.rig import VALUES, Rig, Sink, frame
 from tests.runtime.test_recomputing import COMPARED, QUIET, amend, assert_same
 
 
+@pytest.mark.slow
 def test_many_corrected_series_are_taken_over_in_parts_and_a_crash_between_them_lets_all_be_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_frame_between_parts_feeds_a_comparison_nothing_that_is_still_to_be_co
     assert_same(rig, plain)
 
 
+@pytest.mark.slow
 def test_a_series_that_gets_the_name_of_one_that_has_taken_effect_takes_effect_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +110,7 @@ def spoil(journal: Journal, nth: int) -> None:
     journal._database.connection.execute(query, (text, facts[nth].batch))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", [False, True])
 def test_series_computed_anew_that_cannot_be_read_back_are_computed_anew_again_unless_a_checkpoint_has_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, checkpoint: bool
@@ -138,6 +141,7 @@ def test_series_computed_anew_that_cannot_be_read_back_are_computed_anew_again_u
     assert rig.engine.amended == rig.engine.corrected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unread", [0, 1])
 def test_of_two_that_were_computed_anew_one_that_cannot_be_read_back_is_computed_anew_again(
     tmp_path: Path, unread: int

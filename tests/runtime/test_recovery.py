@@ -47,6 +47,7 @@ def moments(rig: Rig) -> list[tuple[str, int]]:
     return [(event["id"], event["time_us"]) for event in events_of(rig.journal)]
 
 
+@pytest.mark.slow
 def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_an_upgrade_keeps_the_alarms_of_series_that_run_and_what_begins_after_it
     assert not any(view.held for view in as_it_was.engine.snapshot.views())
 
 
+@pytest.mark.slow
 def test_a_state_of_0_1_0_with_a_knob_that_is_constant_now_is_read_without_it_and_one_line_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,6 +130,7 @@ def stopped(folder: Path, *edges: int, chosen: Mapping[str, Any] = CHOSEN) -> Ri
     return rig
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit_is_dropped_and_the_journal_replayed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,6 +148,7 @@ def test_a_checkpoint_that_does_not_fit_is_dropped_and_the_journal_replayed(
     assert Rig(tmp_path).state == after.state
 
 
+@pytest.mark.slow
 def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_and_open_alarms_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

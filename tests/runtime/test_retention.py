@@ -44,6 +44,7 @@ def forget(rig: Rig) -> dict[str, int]:
     return dict(first.iter_rows())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ticks", [0, TICKS])
 def test_the_last_ticks_of_a_series_stay_and_with_them_what_others_sent_since(tmp_path: Path, ticks: int) -> None:
     rig = Rig(tmp_path, settings(retention_ticks=ticks))
@@ -56,6 +57,7 @@ def test_the_last_ticks_of_a_series_stay_and_with_them_what_others_sent_since(tm
     assert left.equals(whole.filter(pl.col("batch") >= left["batch"].min()))
 
 
+@pytest.mark.slow
 def test_a_series_that_is_silent_for_so_long_holds_nothing_back(tmp_path: Path) -> None:
     rig = Rig(tmp_path, settings())
     feed(rig, 0, 300, "s0", "s1")

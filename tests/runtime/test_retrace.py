@@ -58,6 +58,7 @@ def test_a_number_that_was_changed_is_named(tmp_path: Path) -> None:
     assert repr(other) in line
 
 
+@pytest.mark.slow
 def test_the_ticks_are_those_up_to_the_alarm_with_its_evidence_last(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 200), frame(200, 400))
@@ -70,6 +71,7 @@ def test_the_ticks_are_those_up_to_the_alarm_with_its_evidence_last(tmp_path: Pa
         assert ticks.end_us.size == kept.body["tick"] + 1
 
 
+@pytest.mark.slow
 def test_where_the_beginning_is_forgotten_a_checkpoint_before_the_alarm_serves_or_what_is_missing_is_said(
     tmp_path: Path,
 ) -> None:

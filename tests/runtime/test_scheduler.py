@@ -187,6 +187,7 @@ def test_a_run_that_finds_the_one_before_it_busy_is_counted(scheduled):
         release.set()
 
 
+@pytest.mark.slow
 def test_runs_skipped_while_a_backlog_is_read_miss_nothing(scheduled):
     _, inbox, metrics = scheduled(Counting(act=lambda _: time.sleep(0.05), more_until=20), every_us=200_000)
     assert until(lambda: len(inbox) >= 20)

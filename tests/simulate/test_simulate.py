@@ -37,6 +37,7 @@ def test_at_the_fold_the_drift_and_its_slope_vanish():
     assert load == pytest.approx(np.max((LOSS * grid - grid**2 / (1 + grid**2))[:450_000]), abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(40)])
 def test_the_loaded_lake_tips_where_the_theory_says(seeds):
     crossing = int(np.searchsorted(loads(), fold()[0]))
@@ -46,6 +47,7 @@ def test_the_loaded_lake_tips_where_the_theory_says(seeds):
     assert np.all(np.abs(tips / crossing - 1) < 0.07)
 
 
+@pytest.mark.slow
 def test_the_control_never_tips():
     for seed in range(40):
         control = simulate("lake_control", seed, ticks=LOADED_TICKS)
@@ -53,6 +55,7 @@ def test_the_control_never_tips():
         assert control.values.max() < fold()[1]
 
 
+@pytest.mark.slow
 def test_lag_1_of_the_loaded_lake_rises_and_that_of_the_control_stays():
     crossing = int(np.searchsorted(loads(), fold()[0]))
     early, late, control = [], [], []
@@ -76,6 +79,7 @@ def test_the_theoretical_lag_1_starts_near_a_half_and_passes_nine_tenths_a_hundr
     assert 300 < crossing - np.searchsorted(theory[:crossing], 0.8) < 360
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lake", "lake_control", "ar1"])
 @given(seed=st.integers(0, 1_000), taken=st.integers(1, 600))
 def test_a_seed_gives_the_same_values_bitwise_however_many_are_taken(name, seed, taken):
@@ -119,6 +123,7 @@ def test_the_nile_steps_down_where_it_is_said_to():
     assert nile.values[:step].mean() - nile.values[step:].mean() > 200
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 2), max_size=30))
 def test_the_tip_is_the_first_value_after_which_none_comes_back(values):
     tip = tip_tick(np.array(values))

@@ -87,6 +87,7 @@ def test_the_double_well_is_as_stable_just_before_it_is_left_as_at_rest(name):
     assert late == pytest.approx(early, abs=0.05)
 
 
+@pytest.mark.slow
 def test_half_the_noise_never_leaves_the_well():
     values, lost = run(MODELS["noise_induced"], np.random.default_rng(5), 1_500, ticks=np.full(100, 1.0), null=True)
     assert not lost.any()

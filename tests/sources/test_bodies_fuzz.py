@@ -40,6 +40,7 @@ def sound(read: Callable[[Rows], None]) -> Rows:
     return rows
 
 
+@pytest.mark.slow
 @given(JSON)
 @example([{"series": "a", "time": 10**400, "value": 10**400}])
 @example([{"series": "\ud800", "time": 1, "value": 1}])

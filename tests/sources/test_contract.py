@@ -176,6 +176,7 @@ def test_nothing_comes_twice_and_the_watermark_never_goes_back(pull: Callable[[]
     assert watermarks == sorted(watermarks)
 
 
+@pytest.mark.slow
 def test_from_any_cursor_it_goes_on_after_a_restart(pull: Callable[[], PullSource]) -> None:
     frames, _ = follow(pull())
     rest: list[Frame]
@@ -225,6 +226,7 @@ def test_all_sources_that_cannot_work_are_named_at_once() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None:
     code = (
         "import sys; from sentinel.config import load; from sentinel.domain.clock import Clock;"

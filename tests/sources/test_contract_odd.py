@@ -169,6 +169,7 @@ def test_odd_observations_are_taken_or_counted_alike_and_harm_no_neighbour(way: 
     assert all(line.isprintable() for frame in frames for line in frame.complaints)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_ten_thousand_new_series_at_once_all_come(way: str, tmp_path: Path) -> None:
     rows = [Row(f"s{n}", T, str(n)) for n in range(10_000)]

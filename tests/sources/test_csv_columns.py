@@ -50,6 +50,7 @@ def test_a_column_is_listed_before_its_first_number_and_taken_up_with_it(tmp_pat
 CELLS = st.sampled_from(["1", "2.5", "", "NA", "calm", "off"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=16), st.data())
 @settings(max_examples=examples(12, 60), deadline=None)
 def test_a_layout_that_is_learnt_once_is_the_one_that_all_first_rows_tell(tmp_path_factory, cells, data):
@@ -138,6 +139,7 @@ def test_settings_that_change_what_the_columns_are_make_it_learnt_again(tmp_path
     assert rows(follow(csv_source(path, exclude=["m"]), cursor)[0]) == [("n", 1.0)]
 
 
+@pytest.mark.slow
 def test_what_the_files_of_a_folder_share_is_kept_once(tmp_path):
     for day in range(30):
         (tmp_path / f"{day:02d}.csv").write_text(table(range(10 * day, 10 * day + 10)).replace(",", ";"))
@@ -148,6 +150,7 @@ def test_what_the_files_of_a_folder_share_is_kept_once(tmp_path):
     assert str(cursor).count("separator") == 1
 
 
+@pytest.mark.slow
 def test_an_hour_that_came_twice_is_forgotten_once_it_is_over(tmp_path):
     path = tmp_path / "a.csv"
     stamps = pl.datetime_range(pl.datetime(2024, 10, 26), pl.datetime(2024, 10, 28), "30m", eager=True, time_zone="UTC")
@@ -221,6 +224,7 @@ def counting(*ns: int) -> str:
 NAMES = "time,total,rain,lake,ph\n"
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 260), min_size=1, max_size=5), st.booleans())
 @settings(max_examples=examples(8, 25), deadline=None)
 def test_what_counts_is_decided_once_however_the_file_comes_and_whatever_becomes_of_it(
@@ -247,6 +251,7 @@ def test_what_counts_is_decided_once_however_the_file_comes_and_whatever_becomes
     assert {name for name, _ in rows(frames)} == {"lake", "ph"}
 
 
+@pytest.mark.slow
 @given(st.integers(110, 900), st.lists(st.integers(1, 1_050), max_size=6), st.booleans())
 @settings(max_examples=examples(8, 15), deadline=None)
 def test_of_a_sensor_that_rises_for_long_nothing_is_lost_and_a_counter_is_left_out_for_good(
@@ -269,6 +274,7 @@ def test_of_a_sensor_that_rises_for_long_nothing_is_lost_and_a_counter_is_left_o
     assert {name for name, _ in rows(follow(source, cursor)[0])} == {"dawn", "ph"}
 
 
+@pytest.mark.slow
 def test_a_counter_is_judged_when_someone_says_how(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(NAMES + counting(*range(200)))
@@ -307,6 +313,7 @@ def test_a_column_that_an_earlier_version_judged_goes_on(tmp_path):
     assert ("total", 150.0) in rows(follow(csv_source(path), cursor)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [True, False])
 def test_the_hour_that_clocks_put_back_repeat_is_told_once_with_the_option(tmp_path, at_once):
     """Read as UTC its second half was dropped as a revision, and nobody was told why."""

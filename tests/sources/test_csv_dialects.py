@@ -87,6 +87,7 @@ def test_a_date_with_two_readings_is_asked_about_until_a_row_decides(tmp_path):
     assert [time.day for time in frames[0].observations["time"]] == [1, 13]
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_counter_go_on_over_fetches_and_restarts(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time,rain,ph\n")
@@ -116,6 +117,7 @@ def test_with_dialect_none_nothing_is_recognised(tmp_path):
         csv_source(path, dialect="none").fetch(None)
 
 
+@pytest.mark.slow
 def test_the_hour_that_comes_twice_is_told_by_order_over_fetches_and_restarts(tmp_path):
     path, clocks = tmp_path / "a.csv", ["01:45", "02:00", "02:30", "02:00", "02:30", "03:00"]
     path.write_text("time,v\n")
@@ -163,6 +165,7 @@ def test_a_spreadsheet_that_has_not_changed_was_parsed_at_every_fetch(tmp_path):
         source.fetch(cursor)
 
 
+@pytest.mark.slow
 def test_cells_of_the_row_above_are_known_over_fetches_and_restarts(tmp_path):
     path, options = tmp_path / "casts.csv", {"by": ("depth",), "fill_down": ("date", "site")}
     text = "date,site,depth,oxygen\n" + "".join(
@@ -203,6 +206,7 @@ def test_digits_of_a_clock_in_the_first_hour_wait_for_the_next_all_but_one_a_day
     assert told == [("temp", n % 7) for n in range(100)]
 
 
+@pytest.mark.slow
 def test_tables_side_by_side_that_begin_at_one_time_are_asked_about_the_second_had_the_times_of_the_first(tmp_path):
     lines = [f"2021-06-18 {n:02d}:00,{n},2021-06-18 {n // 2:02d}:{n % 2 * 30:02d},{n}\n" for n in range(24)]
     assert grown(tmp_path / "a.csv", f"Date,a,Date,b\n{''.join(lines)}") == []
@@ -216,6 +220,7 @@ def test_names_of_sensors_above_the_names_of_a_file_that_grows_are_not_the_names
     assert sorted(told) == [*(("depth", 30.0 + n) for n in range(24)), *(("temp", float(n)) for n in range(24))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize(
     ("names", "first", "second"), [("parameter,unit", "NO3,mg/l", "NO3,ug/l"), ("site,ph", "a,7", "b,7")]
@@ -281,6 +286,7 @@ def test_a_second_date_without_values_does_not_keep_a_daemon_waiting(tmp_path):
     assert len(grown(tmp_path / "a.csv", "date,temp,date2\n2021-06-18,7,2021-06-18\n")) == 1
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_by_lines_with_a_carriage_return_is_followed(tmp_path):
     path, text = tmp_path / "a.csv", "time,ph\r" + "".join(f"2021-06-{day:02d},{day % 7}\r" for day in range(1, 30))
     told, cursor = [], None

@@ -58,6 +58,7 @@ def same(frame: Frame) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30, 150), deadline=None)
 @example("time,a,b,c", ["2020-02-27T00:00:00Z,0.0,0.0,0.0"] * 2, "\n", None, {})
 @given(HEADS, st.lists(LINES, max_size=8), st.sampled_from(["\n", "\n", "\r\n"]), st.data(), OPTIONS)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import example, given, settings
 
 from sentinel.domain.observation import Cursor, Rejection
@@ -73,6 +74,7 @@ def play(writer: Writer, reader: Reader, steps: list[tuple[str, int]]) -> None:
                 reader.fetch(committed=step == "fetch")
 
 
+@pytest.mark.slow
 @given(STEPS, WRITERS, st.sampled_from([5, 1_000]), st.booleans(), st.booleans())
 @settings(max_examples=examples(25, 100), deadline=None)
 @example([("append", 3), ("fetch", 0), ("append", 2), ("rotate", 0), ("append", 4), ("rotate", 0), ("append", 1)],
@@ -100,6 +102,7 @@ def test_every_row_comes_once_and_in_order_however_a_file_is_rotated(steps, kind
         assert reader.cursor == cursor
 
 
+@pytest.mark.slow
 @given(STEPS, st.booleans(), st.integers(1, 3), st.sampled_from([5, 1_000]))
 @settings(max_examples=examples(25, 100), deadline=None)
 def test_where_rows_were_deleted_unread_a_gap_is_said_and_the_rest_comes_once_and_in_order(

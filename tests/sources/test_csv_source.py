@@ -209,6 +209,7 @@ def test_rows_keep_their_numbers_over_fetches(tmp_path):
     assert frames[0].complaints[0].startswith(f"{path}, row 8, column 'n': 'seven' is not a number")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_other_encodings_are_followed_too(tmp_path, encoding):
     path = tmp_path / "a.csv"
@@ -222,6 +223,7 @@ def test_other_encodings_are_followed_too(tmp_path, encoding):
     assert told == [("ä", float(n)) for n in range(9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["\r", "\r\n"])
 def test_a_file_whose_lines_end_in_a_return_was_said_to_be_lost_while_it_had_one_line(tmp_path, ending):
     path = tmp_path / "a.csv"

@@ -75,6 +75,7 @@ def test_erddap_gives_its_history_and_then_what_is_new_and_no_rows_are_no_fault(
     assert points([source.fetch(cursor)]) == []
 
 
+@pytest.mark.slow
 def test_usgs_gives_pages_that_are_in_no_order_and_a_key_goes_to_its_host_only(
     server: Answering, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_usgs_gives_pages_that_are_in_no_order_and_a_key_goes_to_its_host_only(
     assert len(server.asked) > len(frames) + 5
 
 
+@pytest.mark.slow
 def test_sensorthings_gives_pages_and_the_time_of_an_interval_is_its_end(server: Answering) -> None:
     server.answer = services.sensorthings(UNTIL)
     frames, _ = follow(polled(f"{server.url}/v1.1/Datastreams(1)/Observations", preset="sensorthings", since="3d"))
@@ -138,6 +140,7 @@ def test_a_series_that_lags_behind_and_a_corrected_value_come_and_nothing_comes_
     assert points([source.fetch(frame.cursor)]) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(4, 12), deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abc")), min_size=1, unique=True),
@@ -234,6 +237,7 @@ def test_a_time_far_ahead_is_refused_and_does_not_move_where_it_is_asked_from(se
     assert points([source.fetch(frame.cursor)]) == [("a", NOW - 50, 3.0)]
 
 
+@pytest.mark.slow
 def test_an_error_on_a_later_page_leaves_nothing_out(server: Answering) -> None:
     answer, pages = services.sensorthings(UNTIL), []
 
@@ -359,6 +363,7 @@ def test_pages_that_never_end_are_refused(server: Answering) -> None:
         polled(server.url).fetch(None)
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_ahead_and_was_put_right_leaves_nothing_out(server: Answering) -> None:
     keys = {"preset": "sensorthings", "since": "1d"}
     server.answer = services.sensorthings(UNTIL)

@@ -58,6 +58,7 @@ def test_from_any_cursor_it_goes_on_and_what_was_not_committed_comes_again(clust
     other.close()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_counted_and_holds_nothing_up(cluster: Cluster) -> None:
     cluster.send(b"\x00\xff", {"at": NOW, "ph": 8.1, "air": {"t": 12}}, None, b"[" * 100_000, {"ph": 7}, key="a")
     source = topics(cluster.brokers, series_name="{topic}/{key}", prefix="x/", **KEYS)
@@ -69,6 +70,7 @@ def test_what_cannot_be_read_is_counted_and_holds_nothing_up(cluster: Cluster) -
     assert cursor["offsets"]["lakes"]["0"] == 5
 
 
+@pytest.mark.slow
 def test_a_number_has_the_time_of_its_message_and_since_leaves_out_what_is_older(cluster: Cluster) -> None:
     cluster.send(b"1", at=NOW - 7_200)
     cluster.send(b"2", at=NOW - 1_800)
@@ -78,6 +80,7 @@ def test_a_number_has_the_time_of_its_message_and_since_leaves_out_what_is_older
     assert told(frames) == [("lakes", NOW - 1_800, 2.0)]
 
 
+@pytest.mark.slow
 def test_a_topic_that_has_begun_anew_is_read_from_its_beginning_and_told(cluster: Cluster) -> None:
     cluster.send(b"1")
     source = topics(cluster.brokers)
@@ -87,6 +90,7 @@ def test_a_topic_that_has_begun_anew_is_read_from_its_beginning_and_told(cluster
     assert "offset 1,000: it has begun anew; read from 0" in frame.complaints[0]
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_not_there_is_said_so_and_not_asked_again_at_once() -> None:
     wanted = {
         "kind": "kafka",

@@ -99,6 +99,7 @@ def test_any_text_is_read_line_by_line_or_counted(lines: list[str]) -> None:
     assert len(rows) == len(found)
 
 
+@pytest.mark.slow
 def test_a_long_line_takes_no_longer_than_its_length() -> None:
     for text in (
         "a" * 10**6,

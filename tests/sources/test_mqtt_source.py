@@ -102,6 +102,7 @@ def test_of_two_topics_that_get_one_name_the_second_is_left_out() -> None:
     assert frame.rejected == {"foreign_series": 1}
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]":,av1e.- \\', max_size=40).map(str.encode), st.booleans())
 def test_any_payload_is_an_observation_or_counted(payload: bytes, is_json: bool) -> None:
     frame = read(Given(b"[" * 100_000), Given(payload), values=["a", "a.0"] if is_json else [])

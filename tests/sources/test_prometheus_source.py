@@ -89,6 +89,7 @@ def test_a_clock_that_was_a_month_ahead_costs_nothing(server: Answering) -> None
     assert max(times) > now[0] - 120
 
 
+@pytest.mark.slow
 def test_no_more_points_are_asked_for_than_servers_give(server: Answering) -> None:
     frames, _ = follow(ranges(server.url, since="12d", max_observations=10**9))
     assert len(points(frames)) == 2 * 17_280

@@ -158,6 +158,7 @@ def test_an_empty_body_is_nothing(server: Taking, kind: str) -> None:
     assert post(server, "/api/v1/observations", "", kind).json() == {"taken": 0, "left_out": {}}
 
 
+@pytest.mark.slow
 def test_other_kinds_encodings_units_and_pages_are_refused(server: Taking) -> None:
     path = "/api/v1/observations"
     assert post(server, path, "", "text/plain").status_code == 415
@@ -168,6 +169,7 @@ def test_other_kinds_encodings_units_and_pages_are_refused(server: Taking) -> No
     assert server.client.get(path).status_code == 405
 
 
+@pytest.mark.slow
 def test_gzip_is_inflated_within_its_bound(tmp_path: Path) -> None:
     with taking(tmp_path, max_bytes=1000) as server:
         fine = gzip.compress(FORMS["a list"][1].encode())
@@ -179,6 +181,7 @@ def test_gzip_is_inflated_within_its_bound(tmp_path: Path) -> None:
         assert len(server.rows()) == 1
 
 
+@pytest.mark.slow
 def test_a_token_is_asked_for_in_each_form_that_senders_have_and_is_never_said(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     with taking(tmp_path, token_file=str(tmp_path / "token")) as server:
@@ -204,6 +207,7 @@ def test_what_comes_again_is_a_duplicate_and_changes_nothing(server: Taking) -> 
     assert server.count("observations_duplicate_total") == 2
 
 
+@pytest.mark.slow
 def test_under_pressure_senders_are_told_to_come_again_and_what_was_handed_over_is_kept(
     server: Taking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +238,7 @@ def test_under_pressure_senders_are_told_to_come_again_and_what_was_handed_over_
     assert post(server, "/api/v1/observations", FORMS["a list"][1]).status_code == 200
 
 
+@pytest.mark.slow
 def test_after_a_restart_it_goes_on_from_its_cursor(tmp_path: Path) -> None:
     for n in range(3):
         with taking(tmp_path) as server:
@@ -243,12 +248,14 @@ def test_after_a_restart_it_goes_on_from_its_cursor(tmp_path: Path) -> None:
         assert len(server.rows()) == 3
 
 
+@pytest.mark.slow
 def test_ten_thousand_new_series_at_once_are_taken(server: Taking) -> None:
     body = "".join(f"m,host=h{n} v={n} {T0}\n" for n in range(10_000))
     assert post(server, "/write?precision=s", body).status_code == 204
     assert len(server.rows()) == 10_000
 
 
+@pytest.mark.slow
 def test_of_two_label_sets_that_a_template_gives_one_name_the_second_is_refused(tmp_path: Path) -> None:
     with taking(tmp_path, series_name="{__name__}/{site}", prefix="x/") as server:
         answer = post(server, "/write?precision=s", f"m,site=a,n=1 v=1 {T0}\nm,site=a,n=2 v=2 {T0}\n")
@@ -258,6 +265,7 @@ def test_of_two_label_sets_that_a_template_gives_one_name_the_second_is_refused(
         assert server.count("observations_rejected_total", reason="foreign_series") == 1
 
 
+@pytest.mark.slow
 def test_whoever_may_send_observations_may_declare_events_and_lift_holds(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("open sesame\n")

@@ -23,6 +23,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(NAMES, TIMES, VALUES), max_size=20))
 def test_every_observation_is_taken_or_counted_and_the_frame_keeps_its_promises(given_: list) -> None:
     rows = Rows(NOW_US)
@@ -82,6 +83,7 @@ LABELS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(LABELS, LABELS)
 def test_two_label_sets_never_have_one_name(one: dict[str, str], other: dict[str, str]) -> None:
     # An empty name is none: Prometheus itself does not tell them apart.
@@ -89,6 +91,7 @@ def test_two_label_sets_never_have_one_name(one: dict[str, str], other: dict[str
     assert (plain_name(one) == plain_name(other)) == (one == other)
 
 
+@pytest.mark.slow
 @given(st.lists(LABELS, max_size=8))
 def test_a_template_never_gives_two_label_sets_one_name(sets: list[dict[str, str]]) -> None:
     names = Names("{__name__}/{a}")

@@ -24,6 +24,7 @@ def read(path):
     return parse(open_table(path, found.options), found.options, str(path)).observations.collect()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", COMPRESS)
 @pytest.mark.parametrize("text", [table(range(90)), LONG, '{"time": "2020-01-01", "n": 1}\n' * 3])
 def test_a_compressed_table_is_read_as_the_plain_one(tmp_path, ending, text):

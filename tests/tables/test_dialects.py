@@ -117,6 +117,7 @@ CHANGES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(50, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(SPECIMENS)), CHANGES)
 def test_a_file_with_broken_places_is_read_or_refused(tmp_path, name, changes):

@@ -81,6 +81,7 @@ def test_times_are_those_that_units_and_calendar_say(tmp_path, fmt, units, calen
             times_of(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20, 50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 4_000_000_000), min_size=2, max_size=20, unique=True), st.sampled_from([1, 60, 3600]))
 def test_seconds_minutes_and_hours_give_the_same_times(tmp_path, seconds, length):
@@ -155,6 +156,7 @@ def test_stations_by_name_and_rows_of_several_stations_one_after_the_other(tmp_p
     assert series(ragged).filter(series="south/temp")["value"].to_list() == [4.0, 5.0, 6.0]
 
 
+@pytest.mark.slow
 def test_a_map_is_refused_with_what_to_select_and_read_at_the_place_that_is_named(tmp_path):
     size = {"time": 3, "lat": 40, "lon": 50}
     axes = {

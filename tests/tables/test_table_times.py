@@ -62,6 +62,7 @@ def test_iso_times(written, means):
     assert one_time(written) == means
 
 
+@pytest.mark.slow
 @given(
     st.datetimes(datetime.fromisoformat("0001-01-02"), datetime.fromisoformat("9999-12-30")),
     st.sampled_from(["", "Z", "+05:30", "-11:00"]),
@@ -73,6 +74,7 @@ def test_python_and_we_read_the_same_iso_times(stamp, offset):
     assert one_time(written) == expected.isoformat()
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(25, 60))
 @given(st.datetimes(datetime.fromisoformat("1990-01-01"), datetime.fromisoformat("2030-01-01")))
 def test_naive_times_are_of_the_given_zone(stamp):

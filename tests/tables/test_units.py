@@ -102,6 +102,7 @@ def test_the_unit_of_the_settings_is_in_the_json_and_changes_no_plan():
     assert plans == same, "the series goes on"
 
 
+@pytest.mark.slow
 def test_report_and_picture_have_the_unit_of_the_file_and_that_of_the_settings_wins(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(f"time,oxygen,temp\n,mg/L,degC\n{ROWS}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import httpx
+import pytest
 
 from sentinel.commands.explain import known_alarms
 from sentinel.domain.errors import StateError
@@ -18,6 +19,7 @@ from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 SITES = CHOSEN | {"sites": [{"name": "lake", "match": "s*", "k": 2}]}
 
 
+@pytest.mark.slow
 def test_every_alarm_is_listed_open_ones_first_and_has_a_page_with_its_receipt(client, daemon, tmp_path: Path) -> None:
     rig = Rig(tmp_path, SITES, out=Sink())
     rig.feed(frame(0, 230))
@@ -50,6 +52,7 @@ def test_after_a_jump_an_alarm_says_no_recovery_time(client, daemon, tmp_path: P
         assert ("unknown: it may have shifted" in client.get(f"/alarms/{event['alarm_id']}").text) == is_unknown
 
 
+@pytest.mark.slow
 def test_alarms_lead_to_their_series_under_its_present_name_and_to_none_that_is_retired(
     client, daemon, tmp_path: Path
 ) -> None:
@@ -104,6 +107,7 @@ def test_a_restart_keeps_the_list(tmp_path: Path) -> None:
     assert [event["id"] for event in Rig(tmp_path).engine.events] == [event["id"] for event in shown]
 
 
+@pytest.mark.slow
 def test_a_receipt_is_downloaded_with_the_event_that_raised_the_alarm(client, daemon, tmp_path: Path) -> None:
     rig = Rig(tmp_path, SITES, out=Sink())
     rig.feed(frame(0, 230))

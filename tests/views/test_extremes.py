@@ -23,6 +23,7 @@ def shown(columns):
     return find_shown(columns.value_low, columns.value_high, columns)
 
 
+@pytest.mark.slow
 def test_a_fill_value_of_a_logger_made_the_data_a_line():
     columns = columns_with([0, 40, 140, 141, 240], -888.88)
     found = shown(columns)

@@ -21,6 +21,7 @@ def many(daemon, count: int = 250) -> list[str]:
     return list(series)
 
 
+@pytest.mark.slow
 def test_many_series_are_shown_page_by_page(client, daemon) -> None:
     names = many(daemon)
     shown = [rows_of(client.get(f"/?first={first}").text) for first in (0, 100, 200, 300)]

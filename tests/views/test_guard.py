@@ -93,6 +93,7 @@ def test_what_a_file_may_not_say_is_a_line_with_the_key_and_never_the_password(
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_new_certificate_user_and_header_hold_without_a_restart_and_a_broken_file_changes_nothing(
     daemon, tmp_path: Path
 ) -> None:

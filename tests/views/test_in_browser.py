@@ -76,6 +76,7 @@ def wait_for_charts(page: Page, panels: int) -> None:
     assert page.locator(".uplot canvas").count() == panels
 
 
+@pytest.mark.slow
 def test_the_page_draws_and_refreshes_itself_without_an_error(page: Page, said: list[str], daemon) -> None:
     page.goto("/")
     wait_for_charts(page, 8)

@@ -193,6 +193,7 @@ def test_words_of_the_owner_are_letters_and_what_is_seen_is_said():
     assert words_of(picture).count(evil) == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 300), st.integers(0, 5))
 def test_the_same_picture_is_the_same_text(ticks, seed):

@@ -55,6 +55,7 @@ def test_the_blocks_in_which_rows_arrive_change_nothing(data):
         np.testing.assert_array_equal(getattr(once, field.name), getattr(cut, field.name))
 
 
+@pytest.mark.slow
 @given(ticks=st.integers(1, 700), seed=st.integers(0, 9))
 @settings(max_examples=40, deadline=None)
 def test_few_columns_are_kept_and_every_extreme_stays_visible(ticks, seed):
@@ -87,6 +88,7 @@ def test_a_portrait_of_nothing_has_no_columns():
     assert portrait.columns() is None
 
 
+@pytest.mark.slow
 @given(gaps=st.dictionaries(st.integers(1, 98), st.integers(2, 100_000), max_size=30))
 @settings(max_examples=60, deadline=None)
 def test_long_gaps_are_narrow_short_ones_and_all_ticks_are_true_to_scale(gaps):
@@ -138,6 +140,7 @@ def test_anything_that_has_a_row_can_be_drawn(rows, axis):
     assert as_png(figure).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_extreme_values_and_infinite_evidence_are_drawn_without_complaint():
     rows = rows_of(60)
     rows.value[30:] = 1e300
@@ -220,6 +223,7 @@ def test_recovery_times_stand_beside_the_lag1_they_belong_to_in_the_units_of_the
     assert scale.get_ylabel() == "recovery time"
 
 
+@pytest.mark.slow
 def test_alarms_are_marked_by_channel_and_side_with_a_key():
     rows = rows_of(100)
     kinds = [("lag1", "above"), ("lag1", "below"), ("modulus", "above"), ("spread", "above")]
@@ -254,6 +258,7 @@ def test_rules_stand_on_the_panel_of_their_channel_and_their_alpha_beside_the_ev
     )
 
 
+@pytest.mark.slow
 def test_not_ready_is_grey_and_ready_is_coloured():
     rows = rows_of(100, warm_up=50)
     image = imread(io.BytesIO(as_png(drawn(columns_of(rows)))))

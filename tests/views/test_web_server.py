@@ -26,6 +26,7 @@ def test_an_address_in_use_is_named(server) -> None:
         WebServer(None, WebSettings(listen=listen))
 
 
+@pytest.mark.slow
 def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address(daemon) -> None:
     web = WebSettings(listen="127.0.0.1:0")
     server = WebServer(create_app(daemon.access(), ManualClock(), web), web)
@@ -146,6 +147,7 @@ def next_message(lines) -> str:
     return next(line for line in lines if line.startswith("data: "))
 
 
+@pytest.mark.slow
 def test_a_page_that_listens_is_told_when_there_is_something_new(server, client, daemon) -> None:
     with client.stream("GET", "/api/v1/stream") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -155,6 +157,7 @@ def test_a_page_that_listens_is_told_when_there_is_something_new(server, client,
         assert next_message(lines) != first
 
 
+@pytest.mark.slow
 def test_few_pages_listen_at_a_time_and_one_that_leaves_makes_room(monkeypatch, daemon) -> None:
     monkeypatch.setattr("sentinel.views.web.connections.LOOK_EVERY_SECONDS", 0.05)
     monkeypatch.setattr("sentinel.views.web.connections.most_connections", lambda: 8)
@@ -184,6 +187,7 @@ def test_few_pages_listen_at_a_time_and_one_that_leaves_makes_room(monkeypatch, 
         server.stop()
 
 
+@pytest.mark.slow
 def test_under_a_path_every_link_leads_to_a_page_whether_a_proxy_leaves_the_path_on_or_takes_it_off(daemon) -> None:
     web = WebSettings(listen="127.0.0.1:0", path="/eco/sentinel")
     server = WebServer(create_app(daemon.access(), ManualClock(daemon.snapshot.taken_us), web), web)

@@ -33,5 +33,6 @@ def test_lakes_that_bloom_are_warned_as_soon_as_the_page_says():
     assert np.median(there) == 48
 
 
+@pytest.mark.slow
 def test_a_rule_of_lag_1_keeps_its_budget_in_short_seasons():
     assert 0.1 < count_lag1(0.5, 0.5, 1e-2, compared=False, lakes=300) < 0.5

@@ -55,6 +55,7 @@ def test_auc_is_that_of_mann_and_whitney(generator):
     assert auc(forced, null) == pytest.approx(wanted)
 
 
+@pytest.mark.slow
 def test_constants_know_nothing(generator):
     for constant in (np.inf, -np.inf, np.nan):
         flat = np.full((MOMENTS.size, 20), constant)
@@ -63,6 +64,7 @@ def test_constants_know_nothing(generator):
         assert told["found early"].value == told["left"].value == told["warned"].value == 0
 
 
+@pytest.mark.slow
 def test_chance_is_half_and_its_interval_says_so(generator):
     told = figures(*generator.normal(size=(2, MOMENTS.size, 200)))
     for name, chance in (("auc early", 0.5), ("auc late", 0.5), ("found early", 0.05), ("found late", 0.05)):

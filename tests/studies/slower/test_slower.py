@@ -28,6 +28,7 @@ def test_coarse_rivers_are_not_blind() -> None:
     assert found.judged >= 0.80
 
 
+@pytest.mark.slow
 def test_a_textbook_record_is_warned_long_before_its_end() -> None:
     found = textbook()
     print(found)

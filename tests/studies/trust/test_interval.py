@@ -17,6 +17,7 @@ def test_the_interval_of_a_count_is_garwoods() -> None:
     assert rate(np.zeros(8, np.int64), 10_000).high == pytest.approx(3.689, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 5])
 def test_the_interval_of_a_rate_covers_it_whether_events_come_alone_or_in_clusters(generator, size: int) -> None:
     counts = size * generator.poisson(2.0 / size, (1_000, 50))
