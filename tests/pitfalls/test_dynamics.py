@@ -112,7 +112,6 @@ def emitted() -> list[tuple[str, str]]:
     return found + [(path.name, path.read_text(encoding="utf-8")) for path in [*pages, *alerts]]
 
 
-@pytest.mark.slow
 def test_pitfall_5_16_no_text_the_program_can_emit_says_what_becomes_of_a_system() -> None:
     texts = emitted()
     assert any("is returning more slowly than" in text for _, text in texts), "the alarm's own text was not found"
@@ -133,7 +132,6 @@ def noise_induced(runs: int, ticks: int) -> list[np.ndarray]:
     return [paths[: crossed[i], i] for i in range(runs) if 300 < crossed[i] < ticks]
 
 
-@pytest.mark.slow
 def test_pitfall_5_17_tipping_that_shocks_alone_cause_is_missed_and_the_docs_say_so() -> None:
     records = noise_induced(80, 1_000)
     assert len(records) >= 20, "enough runs went over the barrier after the warm-up"

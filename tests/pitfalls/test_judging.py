@@ -20,7 +20,6 @@ def raised(found: Run) -> list[tuple[str, int]]:
     return [(event.series, event.time_us // HOUR_US) for event in found.events if event.what == "raised"]
 
 
-@pytest.mark.slow
 def test_pitfall_5_1_nothing_looks_ahead_however_the_stream_is_cut_or_interrupted() -> None:
     values = ar1(501, np.linspace(0.3, 0.9, 440), 440)
     naive = [rolling_ac1(v - smoothed(v, 40.0), 150)[150] for v in (values[:300, 0], values[:, 0])]
@@ -44,7 +43,6 @@ def test_pitfall_5_1_nothing_looks_ahead_however_the_stream_is_cut_or_interrupte
     assert whole.events
 
 
-@pytest.mark.slow
 def test_pitfall_5_3_the_realised_false_alarm_rate_is_within_its_budget_where_tau_is_significant() -> None:
     alpha, series, ticks = 1e-3, 60, 1_500
     significant, count = [], 0
@@ -79,7 +77,6 @@ def test_pitfall_5_12_a_memory_or_a_warm_up_too_short_to_judge_by_is_refused() -
             hourly(banks={"default": {key: value}})
 
 
-@pytest.mark.slow
 def test_pitfall_5_13_the_verdict_does_not_depend_on_the_level_tracker_over_a_factor_of_four() -> None:
     ramp = np.interp(np.arange(1_500), [0, 300, 1_100], [0.4, 0.4, 0.97])
     miss = 0.4 + 0.35 * np.sin(np.arange(1_500) / 1_500 * np.pi)
@@ -110,7 +107,6 @@ def family_alarms(values: Floats, shared_by: int) -> int:
     return len(raised(before)) + len(raised(after))
 
 
-@pytest.mark.slow
 def test_pitfall_5_20_the_budget_of_a_family_is_held_for_1_10_and_100_series_before_and_after_a_restart() -> None:
     ticks = 1_200
     values = ar1(520, 0.5, ticks, 200)

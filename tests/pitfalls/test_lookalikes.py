@@ -30,7 +30,6 @@ def first_remarks(found: Run, after: int) -> dict[str, tuple[str, ...]]:
     return first
 
 
-@pytest.mark.slow
 def test_pitfall_5_8_less_sensor_noise_is_remarked_and_slowing_is_not() -> None:
     ticks, change = 1_800, 900
     random = np.random.default_rng(8)
@@ -54,7 +53,6 @@ def test_pitfall_5_8_less_sensor_noise_is_remarked_and_slowing_is_not() -> None:
     assert shares[1] <= 0.1
 
 
-@pytest.mark.slow
 def test_pitfall_5_11_a_level_step_is_remarked_as_one_sided() -> None:
     values = ar1(511, 0.3, 1_000, 400)
     values[500:] += 3.0

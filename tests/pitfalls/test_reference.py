@@ -38,7 +38,6 @@ def alarmed(found: Run) -> tuple[float, float]:
     return sum(name.startswith("peter/") for name in late - pairs) / PAIRS, len(pairs) / PAIRS
 
 
-@pytest.mark.slow
 def test_pitfall_5_21_a_reference_that_slows_lowers_the_alarm_and_never_raises_it() -> None:
     weather = 0.3 * ar1(1, 0.3, TICKS, PAIRS)
     calm, slowing = ar1(2, CALM, TICKS, PAIRS) + weather, ar1(3, SLOWING, TICKS, PAIRS) + weather
@@ -54,7 +53,6 @@ def test_pitfall_5_21_a_reference_that_slows_lowers_the_alarm_and_never_raises_i
     assert by_reference == 0.0, "the reference alone slows: the target has done nothing"
 
 
-@pytest.mark.slow
 def test_pitfall_5_21_without_its_reference_a_target_is_judged_alone_on_its_own_budget() -> None:
     reference = ar1(6, CALM, TICKS, PAIRS)
     reference[600:] = np.nan

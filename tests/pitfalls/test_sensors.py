@@ -52,7 +52,6 @@ def test_pitfall_5_4_without_neighbouring_values_there_is_no_verdict() -> None:
     assert set(alone.rows.state) <= {LEARNING, BLIND}
 
 
-@pytest.mark.slow
 def test_pitfall_5_5_nan_text_duplicate_and_late_stamps_are_counted_and_leave_the_state_unharmed(
     tmp_path: Path,
 ) -> None:
