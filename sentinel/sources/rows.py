@@ -183,7 +183,7 @@ def leave_out_future(
     ahead = rows.filter(is_ahead)
     if ahead.is_empty():
         return rows
-    rejected[Rejection.FUTURE] = ahead.height
+    rejected[Rejection.FUTURE] = rejected.get(Rejection.FUTURE, 0) + ahead.height
     series, time, now = ahead["series"][0], ahead["time"][0].isoformat(), _EPOCH + now_us * _US
     complaints.append(
         f"{where}, series {series}: time {time} is in the future (it is {now:%Y-%m-%d %H:%M:%S} UTC); "

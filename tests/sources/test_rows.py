@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.domain.observation import OBSERVATIONS, Rejection
 from sentinel.sources.labels import Names, plain_name
-from sentinel.sources.rows import FUTURE_US, Rows, flat_numbers, microseconds_of
+from sentinel.sources.rows import FUTURE_US, Rows, flat_numbers, leave_out_future, microseconds_of
 from tests.sources.following import assert_frame
 
 NOW_US = 1_700_000_000_000_000
@@ -45,6 +47,19 @@ def test_a_name_that_breaks_lines_or_steers_a_terminal_is_refused_and_other_lett
     for number, name in enumerate(("å😀", "a b\u00a0c", "e\u200dd", "*")):
         rows.add(name, NOW_US, 1.0, number)
     assert len(rows) == 4
+
+
+def test_observations_of_the_future_are_added_to_those_that_were_counted_before() -> None:
+    times = [NOW_US, NOW_US + FUTURE_US, NOW_US + FUTURE_US + 1]
+    table = pl.DataFrame({"series": "a", "time": times, "value": 1.0}).cast(OBSERVATIONS)  # type: ignore[arg-type]
+    rejected: dict[str, int] = {}
+    said: list[str] = []
+    for _ in range(2):
+        kept = leave_out_future(table, NOW_US, "http://there", "UTC", rejected, said)
+        assert kept["time"].dt.epoch("us").to_list() == times[:2]
+    assert (rejected, len(said)) == ({Rejection.FUTURE: 2}, 2)
+    assert leave_out_future(table[:2], NOW_US, "http://there", "UTC", rejected, said).height == 2
+    assert (rejected, len(said)) == ({Rejection.FUTURE: 2}, 2)
 
 
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-720, 720))  # noqa: DTZ001 - zones are added
