@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.config import Settings
 from sentinel.journal import checkpoints
-from sentinel.runtime import checkpointing
-from tests.runtime.rig import CHOSEN, Rig, frame
+from sentinel.pipeline.codec import to_arrays
+from sentinel.runtime import checkpointing, engine
+from tests.runtime.rig import CHOSEN, VALUES, Rig, frame, room_for
+from tests.runtime.test_recomputing import amend
 
 TICKS = 12
 """So many are fed, after the first 70."""
@@ -124,3 +127,67 @@ def test_one_that_is_being_written_gives_way_to_one_at_once_and_nothing_of_it_st
     before = rig.state
     rig.journal.close()
     assert Rig(tmp_path, CHOSEN).state == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pages", [0, 1, 4])
+@pytest.mark.parametrize("steps", [0, 2, 8])
+@pytest.mark.parametrize("former", [0, 3])
+def test_on_a_disk_that_is_full_at_any_step_nothing_is_lost_and_nothing_of_it_stays(
+    tmp_path, monkeypatch, undisturbed, former, steps, pages
+):
+    small_steps(monkeypatch)
+    monkeypatch.setattr(checkpoints, "PIECE_BYTES", 20_000)
+    monkeypatch.setattr(checkpointing, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 70))
+    for tick in range(70, 70 + former):
+        rig.engine.checkpoint()
+        rig.feed(frame(tick, tick + 1))
+    before = rig.journal.checkpoints.batches()
+    begin(rig)
+    for _ in range(steps):
+        rig.engine.turn(0.0)
+    with room_for(rig.journal, pages):
+        for _ in range(15):
+            rig.engine.turn(0.0)
+        assert set(rig.journal.checkpoints.batches()) >= set(before[-1:])
+        rig.inbox.put(frame(70 + former, 71 + former))
+        rig.engine.turn(0.0)
+    for tick in range(70 + former, 70 + TICKS):
+        rig.feed(frame(tick, tick + 1))
+    assert rig.state == undisturbed
+    rig.engine.checkpoint()
+    pieces = rig.journal._database.read("SELECT DISTINCT checkpoint FROM checkpoint_piece ORDER BY 1")
+    assert pieces == rig.journal._database.read("SELECT id FROM checkpoint ORDER BY 1")
+    assert not rig.journal._database.read("SELECT 1 FROM checkpoint WHERE complete = 0")
+    rig.journal.close()
+    assert Rig(tmp_path).state == undisturbed
+
+
+def test_nothing_that_moves_the_state_writes_to_the_arrays_of_before(tmp_path):
+    # A checkpoint that is under way has these arrays, and would be of no moment at all.
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 250))
+    other = Settings.model_validate(CHOSEN | {"alarms": [{"kind": "spread", "alpha": 0.01}], "sites": [{"name": "x"}]})
+    held = {"match": "s0", "start": "1970-01-01", "length": "2000h"}
+    does = [
+        lambda: rig.feed(frame(250, 260)),
+        lambda: rig.engine.ask({"action": "declared", "event": held}),
+        lambda: rig.engine.ask({"action": "retired", "series": "s1"}),
+        lambda: rig.engine.ask({"action": "taken_back", "series": "s1"}),
+        lambda: rig.engine.ask({"action": "renamed", "series": "s2", "to": "z"}),
+        lambda: rig.feed(frame(260, 270)),
+        lambda: rig.feed(frame(100, 110, VALUES + 1.0)),
+        lambda: amend(rig, tmp_path),
+        lambda: rig.engine.reload(other),
+        lambda: rig.engine.ask({"action": "forgotten", "series": "s0"}),
+    ]
+    for do in does:
+        batch, (arrays, _) = rig.engine._batch, to_arrays(rig.engine.state)
+        copies = {name: array.copy() for name, array in arrays.items()}
+        do()
+        rig.feed()
+        assert rig.engine._batch > batch
+        assert all(copies[name].tobytes() == array.tobytes() for name, array in arrays.items())
