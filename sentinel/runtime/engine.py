@@ -310,10 +310,15 @@ class Engine:
 
     def _use(self, settings: Settings, receivers: Mapping[str, Receiver] | None) -> None:
         """Put other settings in force, and other receivers: these are owed the alarms that are open."""
+        if receivers is not None:
+            # Those of before hear what ends now; and where they were is known from what is recorded, as at a start.
+            before = {"notify": self.settings.notify, "drill": self.settings.drill}
+            if (rest := settings.model_copy(update=before)) != self.settings:
+                self._change(rest)
+            self.outbox.replace(receivers, self._accounts.labels)
+            self._reload = settings, None
         if settings != self.settings:
             self._change(settings)
-        if receivers is not None:
-            self.outbox.replace(receivers, self._accounts.labels)
         self._reload = None
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:

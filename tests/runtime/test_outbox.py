@@ -231,27 +231,6 @@ def test_killed_as_it_takes_over_other_settings_it_tells_the_receiver_in_another
     assert [json.loads(line)["id"] for line in (tmp_path / "other").read_text().splitlines()] == is_open
 
 
-def test_in_another_place_at_a_start_that_ends_alarms_a_receiver_hears_of_their_begin_first(tmp_path: Path) -> None:
-    """Bug: the settings came first, so that it heard ends of alarms of which it knew nothing."""
-
-    def start(name: str, *rules: Any) -> Rig:
-        notify = [{"kind": "log", "name": "out", "path": str(tmp_path / name)}]
-        chosen = CHOSEN | {"alarms": rules, "notify": notify}
-        return Rig(tmp_path, chosen, out=make_notifier(Settings.model_validate(chosen).notify[0]))
-
-    rig = start("one", *CHOSEN["alarms"])
-    rig.feed(frame(0, 250))
-    is_open = [event["alarm_id"] for event in rig.journal.open_events()]
-    assert is_open
-    rig.engine.checkpoint()
-    rig.journal.close()
-    rig = start("other", {"kind": "spread", "alpha": 0.0001})
-    rig.feed()
-    told = [json.loads(line) for line in (tmp_path / "other").read_text().splitlines()]
-    assert [each["id"] for each in told if each["what"] == "raised"] == is_open
-    assert [each["what"] for each in told] == ["raised"] * len(is_open) + ["cleared"] * len(is_open)
-
-
 def test_a_receiver_is_in_another_place_by_what_is_not_shown_of_it_too_and_not_by_its_other_settings(
     tmp_path: Path,
 ) -> None:
