@@ -193,6 +193,9 @@ when pictures and the cache of SQLite are full. *Refused* are requests answered 
 The number of series is raised until it does not hold any more: then the engine's thread is busy all the time, with
 what its column says, and the sender is held back, as an answer comes only when its observations are on disk. The time
 of that thread includes waiting for a processor where other programs run, too.
+
+The rows are from before checkpoints were written a part each turn. Since then 10,000 series were sent once for 660 s
+(2026-11-30, AMD EPYC, 2 cores): no look of 660 was too late, the largest age was 2.8 s, 0.42 cores.
 """
 HEAD = """\
 | series | for | taken a second | age, median (most), s | too late | late, missing | memory, MiB | slope, MiB a minute \
