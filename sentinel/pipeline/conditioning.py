@@ -137,7 +137,7 @@ class ConditionerTable(NamedTuple):
     none: bool
     """Values are residuals already."""
     keeps: bool
-    """What is known outlasts a gap."""
+    """True where level, scale and season outlast a gap."""
 
 
 class Conditioner:

@@ -75,7 +75,7 @@ RESTART = 5
 _ALONE = 30  # values in a row without one a tick before: the series is slower than its grid
 
 Room = Any
-"""What the recurrences write: a `Conditioned` whose pairs are their four arrays, as numba knows no dataclass."""
+"""Arrays that the recurrences write: a `Conditioned` whose pairs are their four arrays, as numba knows no dataclass."""
 
 
 @compiled

@@ -29,7 +29,7 @@ class Checkpointing:
         self._saved = -1
         """The batch of the last checkpoint that is whole."""
         self._steps: Generator[None] | None = None
-        """What is left of the one that is being written."""
+        """Steps that are left of the one that is being written."""
 
     def step(self, batch: int, every_us: int, is_idle: Callable[[], bool] = lambda: False) -> bool:
         """Begin or go on, for a tenth of a second, or up to one where nothing else is to be done; True at its end.
