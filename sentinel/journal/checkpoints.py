@@ -87,11 +87,12 @@ class Checkpoints:
         yield from self._remove_leftovers()
         try:
             yield from self._write(arrays, header, batch, created_us)
-            yield from self._remove_leftovers()
         except StateError:
             with suppress(StateError):  # on a full disk even this may fail; the next save or open does it
                 self.remove_leftovers()
             raise
+        with suppress(StateError):  # the checkpoint is whole, whatever becomes of what it replaces; likewise
+            yield from self._remove_leftovers()
 
     def remove_leftovers(self) -> None:
         """Drop what an interrupted `save` wrote or was about to drop."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.config import Settings
-from sentinel.journal import checkpoints
+from sentinel.journal import JournalFull, checkpoints
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime import checkpointing, engine
 from tests.runtime.rig import CHOSEN, VALUES, Rig, frame, room_for
@@ -110,6 +110,36 @@ def test_where_nothing_waits_a_turn_writes_on_and_where_something_waits_it_takes
     monkeypatch.setattr(rig.engine._checkpoints, "_save", crowded)
     rig.engine.turn(0.0)
     assert rig.journal._database.read("SELECT 1 FROM checkpoint WHERE complete = 0"), "it has stopped half-way"
+
+
+def test_one_that_is_whole_counts_though_what_it_replaces_cannot_be_dropped_yet(tmp_path, monkeypatch):
+    # Bug: it counted as failed and was saved again, so that both generations were of one batch.
+    small_steps(monkeypatch)
+    monkeypatch.setattr(checkpoints, "OLDER_BYTES", 0)
+    monkeypatch.setattr(checkpoints, "OLDER_SHARE", 1 << 40)
+    rig = Rig(tmp_path)
+    for tick in range(2):
+        rig.feed(frame(70 * tick, 70 * tick + 70))
+        rig.engine.checkpoint()
+    rig.feed(frame(140, 150))
+    begin(rig)
+    newest, database = rig.engine._batch, rig.journal._database
+    while newest not in rig.journal.checkpoints.batches():
+        rig.engine.turn(0.0)
+    assert database.read("SELECT 1 FROM checkpoint WHERE complete = 0"), "one is to be dropped"
+
+    def full():
+        raise JournalFull("no room")
+
+    with monkeypatch.context() as context:
+        context.setattr(database, "transaction", full)
+        assert rig.engine._checkpoints.step(newest, 1 << 50)
+    assert rig.count("checkpoint_failures_total") == 0
+    assert rig.count("checkpoints_total") == 3
+    rig.feed(frame(150, 151))
+    rig.engine.checkpoint()
+    assert rig.journal.checkpoints.batches() == [newest, rig.engine._batch]
+    assert not database.read("SELECT 1 FROM checkpoint WHERE complete = 0")
 
 
 def test_one_that_is_being_written_gives_way_to_one_at_once_and_nothing_of_it_stays(tmp_path, monkeypatch):
