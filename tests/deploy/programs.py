@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ import pytest
 
 
 def program(name: str) -> str:
-    """Path of a program; where it is absent the test is skipped, in CI it fails."""
-    path = shutil.which(name)
+    """Path of a program, of this environment or of the machine; where it is absent a test skips, in CI it fails."""
+    own = sysconfig.get_path("scripts")  # not on PATH where the environment is not activated
+    path = shutil.which(name, path=own) or shutil.which(name)
     if path is None and os.environ.get("CI") == "true":
         pytest.fail(f"{name}: not installed; .ci/run installs it")
     if path is None:
