@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event
+
+from detectors.kept import Kept
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -51,12 +52,12 @@ def compiled(function: F) -> F:
 
     The function makes no arrays: so nothing needs to count who still holds those that it is given, which is code, too.
     """
-    return cast(F, _njit(**_SETTINGS, _nrt=False, cache=True, nogil=True)(function))
+    return cast(F, _keep(_njit(**_SETTINGS, _nrt=False, nogil=True)(function)))
 
 
 def allocating(function: F) -> F:
     """Compile as `compiled` does a function that makes arrays of its own."""
-    return cast(F, _njit(**_SETTINGS, cache=True, nogil=True)(function))
+    return cast(F, _keep(_njit(**_SETTINGS, nogil=True)(function)))
 
 
 def part(function: F) -> F:
@@ -70,7 +71,10 @@ def inlined(function: F) -> F:
 
 
 def is_kept(kernel: Callable[..., object]) -> bool:
-    """True if the disk has machine code of a compiled kernel that is younger than its source file."""
-    source, folder = Path(kernel.__code__.co_filename), Path(cast(Any, kernel).stats.cache_path)
-    written = [path.stat().st_mtime for path in folder.glob(f"{source.stem}.{kernel.__name__}-*.nbi")]
-    return max(written, default=0.0) >= source.stat().st_mtime
+    """True if the disk has machine code of a compiled kernel, as it is now, for this processor."""
+    return bool(cast(Any, kernel)._cache.has_code())
+
+
+def _keep(kernel: Any) -> Any:
+    kernel._cache = Kept(kernel.py_func)  # type: ignore[no-untyped-call]
+    return kernel

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import sentinel
@@ -39,6 +40,8 @@ def find_folder() -> None:
     os.environ[VARIABLE] = folder
     if not chosen:  # the home cannot be written, and the library that draws pictures would say so in lines of its own
         os.environ.setdefault("MPLCONFIGDIR", folder)
+    if import_module("sentinel.runtime.kernels").are_kept():
+        return  # the packages bring compiled code
     advice = "compiled code is not kept and each start compiles it again; set it to a folder that can be"
     print(f"sentinel: {VARIABLE}: {why}: {advice}", file=sys.stderr)
 

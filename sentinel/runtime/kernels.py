@@ -76,6 +76,11 @@ def compile_unless(stopped: Callable[[], bool], needs: Needs) -> bool:
     return True
 
 
+def are_kept(needs: Needs = EVERYTHING) -> bool:
+    """True if the disk has machine code of the rules, which take longest, for this processor."""
+    return is_kept(slowing.advance) and (not needs.evidence or is_kept(betting.advance))
+
+
 def compile_kernels(needs: Needs = EVERYTHING) -> None:
     """Compile, or load from the cache on disk, everything that a tick of such a configuration runs through."""
     # Imported here: the second process needs none of it.
@@ -103,8 +108,7 @@ def compile_kernels(needs: Needs = EVERYTHING) -> None:
         np.repeat(np.arange(2), 3), np.tile(times, 2), np.tile([0.0, 1.0, 0.5], 2),
         tuple((number, name, "warm-up") for number, name in enumerate(names)),
     )  # fmt: skip
-    kept = is_kept(slowing.advance) and (not needs.evidence or is_kept(betting.advance))
-    second = None if kept else _second_process(needs)
+    second = None if are_kept(needs) else _second_process(needs)
     pipeline.finish(pipeline.advance(pipeline.init(), batch)[0])
 
 

@@ -11,18 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from sentinel.runtime.kernels import compile_kernels
+from tests.packages import copy_packages
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def without() -> str:
+    """Files that the packages do not bring."""
+    return "__pycache__"
+
+
+@pytest.fixture
+def run(tmp_path: Path, without: str) -> Run:
     """Run a command of sentinel in the test's folder, from packages on a read-only file system, without a home."""
-    packages = tmp_path / "packages"
-    for name in ("sentinel", "detectors"):
-        shutil.copytree(ROOT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
+    packages = copy_packages(tmp_path / "packages", without=without)
     read_only = f"mount --bind {packages} {packages} && mount -o remount,ro,bind {packages}"
     space = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
     if (
@@ -67,6 +73,18 @@ def test_a_folder_that_was_set_and_cannot_be_written_is_named_and_one_that_can_b
     used = run("inspect", "t.csv", NUMBA_CACHE_DIR=str(tmp_path / "kept"))
     assert used.returncode == 0
     assert "NUMBA_CACHE_DIR" not in used.stderr
+
+
+@pytest.fixture
+def compiled_beside_the_files() -> None:
+    compile_kernels()
+
+
+@pytest.mark.usefixtures("compiled_beside_the_files")
+@pytest.mark.parametrize("without", ["*.pyc"])
+def test_where_the_packages_bring_compiled_code_nothing_needs_to_be_set(run: Run) -> None:
+    result = run("inspect", "t.csv")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_commands_that_compile_nothing_say_nothing(run: Run) -> None:

@@ -10,11 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from tests.deploy.box import LIBRARIES, SOURCE, Box, booted
 from tests.e2e.running import PATIENCE, wait_for
+from tests.runtime.test_kernels import found_and_made
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +59,22 @@ def others(folder: Path) -> Path:
     return folder
 
 
+def wheel_of(package: Path, folder: Path) -> Path:
+    subprocess.run(["dpkg", "-x", package, folder / "package"], check=True)
+    (wheel,) = (folder / "package/usr/share/sentinel").glob("*.whl")
+    return wheel
+
+
+def for_another_machine(wheel: Path, folder: Path) -> Path:
+    """The wheel without kernels, which those that another machine has compiled are as good as."""
+    folder.mkdir()
+    with ZipFile(wheel) as had, ZipFile(folder / wheel.name, "w") as has:
+        for name in had.namelist():
+            if not name.endswith((".nbi", ".nbc")):
+                has.writestr(name, had.read(name))
+    return folder / wheel.name
+
+
 def shell(box: Box, command: str) -> str:
     return box.run(*OFFLINE, "sh", "-ec", command)
 
@@ -78,6 +96,14 @@ def test_the_package_installs_keeps_what_was_configured_and_is_removed_without_t
         shell(box, "ls -d /opt/sentinel /usr/bin/sentinel /var/lib/sentinel 2>/dev/null || true")
         == "/var/lib/sentinel\n"
     )
+
+
+def test_the_wheel_brings_the_kernels_that_the_machine_which_built_it_compiled(package: Path, tmp_path: Path) -> None:
+    with ZipFile(wheel_of(package, tmp_path)) as archive:
+        archive.extractall(tmp_path / "installed")
+    found, made = found_and_made(tmp_path / "installed", tmp_path / "kept")
+    assert (set(found.values()), set(made.values())) == ({1}, {0})
+    assert not (tmp_path / "kept").exists() or not list((tmp_path / "kept").rglob("*.nbc"))
 
 
 def test_the_script_installs_twice_anywhere_but_in_a_home_and_uninstalls_without_configuration_and_state(
@@ -104,11 +130,13 @@ sources:
 """
 
 
-def test_the_script_brings_a_running_service_up_to_date_and_keeps_a_copy_of_its_state(box: Box, package: Path) -> None:
-    shell(box, f"dpkg -x /opt/package/{package.name} /tmp/package")
+def test_the_script_brings_a_running_service_up_to_date_and_keeps_a_copy_of_its_state(
+    box: Box, package: Path, tmp_path: Path
+) -> None:
+    elsewhere = for_another_machine(wheel_of(package, tmp_path), package.parent / "elsewhere")
     # The service runs as a user who does not see the home folder in which this Python may lie.
     python = "PATH=/opt/python/bin:$PATH LD_LIBRARY_PATH=/opt/python/lib"
-    install = f"{python} {SOURCE}/deploy/install.sh --wheel $(echo /tmp/package/usr/share/sentinel/*.whl)"
+    install = f"{python} {SOURCE}/deploy/install.sh --wheel /opt/package/elsewhere/{elsewhere.name}"
     shell(box, install)
     drop_in = "/etc/systemd/system/sentinel.service.d"
     found = f"Environment=PYTHONPATH={OTHERS} LD_LIBRARY_PATH=/opt/python/lib"

@@ -35,6 +35,7 @@ from tests.e2e.running import (
     write_config,
 )
 from tests.fixtures import events_of
+from tests.packages import copy_packages
 from tests.pipeline.streams import HOUR_US, ar1, through
 
 VALUES = ar1(1, np.where(np.arange(600) % 200 < 140, 0.95, -0.5), 600, 3)
@@ -274,9 +275,10 @@ def test_sigterm_while_the_kernels_are_compiled_for_the_first_time_ends_it_in_ti
     tmp_path: Path, start: Start
 ) -> None:
     write_config(tmp_path)
-    daemon = start(NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    packages = copy_packages(tmp_path / "packages")
+    daemon = start(PYTHONPATH=str(packages))
     daemon.said("msg=serving")
-    wait_for(lambda: list(tmp_path.glob("cache/**/*.nb*")), START_SECONDS, "the first kernel")
+    wait_for(lambda: list(packages.rglob("*.nb*")), START_SECONDS, "the first kernel")
     daemon.stop_in_time()
     assert "msg=ready" not in daemon.log, "it had compiled everything before it was stopped"
     assert daemon.log.rstrip().endswith("msg=stopped component=daemon")

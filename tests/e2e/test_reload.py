@@ -8,16 +8,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import copy2
 
 import numpy as np
 import pytest
-from numba.core.caching import _CacheLocator
 
 from tests.e2e.running import PATIENCE, START_SECONDS, Running, long_csv, rows_of, wait_for, write_config
+from tests.packages import copy_packages
 from tests.pipeline.streams import ar1
 
-ROOT = Path(__file__).parents[2]
 VALUES = ar1(1, np.full(400, 0.95), 400, 3)
 ALARMS = [{"threshold": 0.5, "alpha": 0.001, "at_start": "alarm"}]
 Start = Callable[..., Running]
@@ -80,17 +78,11 @@ def test_sighup_exchanges_sources_and_receivers_and_loses_and_doubles_nothing(tm
 
 @pytest.mark.slow
 def test_a_reload_may_bring_rules_whose_kernels_are_not_compiled_yet(tmp_path: Path, start: Start) -> None:
-    for folder in ("detectors", "sentinel/pipeline"):
-        kept = ROOT / folder / "__pycache__"
-        mine = tmp_path / "cache" / _CacheLocator.get_suitable_cache_subpath(str(kept.parent / "any.py"))
-        mine.mkdir(parents=True)
-        for file in kept.glob("*.nb?"):
-            if not file.name.startswith("betting.advance"):
-                copy2(file, mine)
+    packages = copy_packages(tmp_path / "packages", without="betting.advance*")
     (tmp_path / "data.csv").write_text(long_csv(VALUES[:200]))
     write_config(tmp_path)
-    daemon = start(NUMBA_CACHE_DIR=str(tmp_path / "cache")).ready()
-    assert not list((tmp_path / "cache").rglob("betting.advance*")), "the default rule does not need it"
+    daemon = start(PYTHONPATH=str(packages)).ready()
+    assert not list(packages.rglob("betting.advance*")), "the default rule does not need it"
     write_config(tmp_path, alarms=ALARMS)
     daemon.signal(signal.SIGHUP)
     wait_for(lambda: daemon.metric("sentinel_config_reloads_total") == 1, PATIENCE, "the reload has begun")

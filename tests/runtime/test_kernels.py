@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -17,19 +15,11 @@ from numba import float64
 from numba.core import event
 from numba.core.errors import TypingError
 
-import detectors
-import sentinel
-from detectors.compiled import is_kept, part
+from detectors.compiled import part
 from sentinel.config import Settings
 from sentinel.runtime.kernels import needs_of
+from tests.packages import copy_packages
 
-KERNEL = """
-from detectors.compiled import compiled
-
-@compiled
-def twice(x):
-    return 2.0 * x
-"""
 PROGRAM = """
 import json, sys
 sys.executable = sys.argv[1]
@@ -56,11 +46,16 @@ def compiled_in(
     It runs in a copy of the program beside the installed one, which the second process once compiled instead.
     """
     copy = cache / "copy"
-    for package in (sentinel, detectors):
-        shutil.copytree(Path(package.__file__).parent, copy / package.__name__, dirs_exist_ok=True)
+    return found_and_made(copy if copy.exists() else copy_packages(copy), cache / "kept", executable, what)
+
+
+def found_and_made(
+    packages: Path, cache: Path, executable: str = sys.executable, what: str = "all"
+) -> tuple[dict[str, int], dict[str, int]]:
+    """As `compiled_in`, of packages that may bring kernels of their own."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, executable, what], env=os.environ | {"NUMBA_CACHE_DIR": str(cache / "kept")},
-        cwd=copy, capture_output=True, text=True, timeout=600, check=True,
+        [sys.executable, "-c", PROGRAM, executable, what], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
+        cwd=packages, capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert done.stderr == ""
     found, made = json.loads(done.stdout)
@@ -148,20 +143,3 @@ def test_the_garbage_collector_rests_while_something_is_compiled_and_then_is_as_
         assert gc.isenabled() is enabled
     finally:
         gc.enable()
-
-
-def test_a_kernel_is_kept_once_it_has_run_and_until_its_source_changes(tmp_path, monkeypatch) -> None:
-    source = tmp_path / "doubling.py"
-    source.write_text(KERNEL)
-    spec = spec_from_file_location("doubling", source)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "doubling", module)
-    spec.loader.exec_module(module)
-
-    assert not is_kept(module.twice)
-    assert module.twice(21.0) == 42.0
-    assert is_kept(module.twice)
-    os.utime(source, (4e9, 4e9))
-    assert not is_kept(module.twice)
