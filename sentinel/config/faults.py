@@ -38,6 +38,8 @@ _ALLOWED = {
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)\S+(?=@)|(?<=[?&]password=)[^\s'&]+")
 """A password in an address. Faults are printed and logged, so none repeats a secret."""
+_MISTYPED = re.compile(r"^'(?!https?://)([^']*@)?([^'?#;]*)([?#;][^']*)?'", re.IGNORECASE)
+"""A value at the beginning of a message, in the place of an address, that nothing can take apart, as in htps://."""
 
 
 class Faults:
@@ -59,9 +61,16 @@ class Faults:
 
 def fault_line(file: str, line: int, path: KeyPath, message: str) -> str:
     """Write one line about a key. Keys and values come from the file: nothing in them may break the line."""
+    if path and str(path[-1]).endswith("url"):
+        message = _MISTYPED.sub(_cut_address, message)
     text = f"{file}:{line}: {path_text(path)}: {message}" if path else f"{file}:{line}: {message}"
     text = _PASSWORD.sub(lambda found: f"{found[1] or ''}***", text)
     return visible(hide_queries(text))
+
+
+def _cut_address(found: re.Match[str]) -> str:
+    login, shown, behind = found.groups(default="")
+    return f"'{'***@' if login else ''}{shown}{f'{behind[0]}***' if behind else ''}'"
 
 
 def faults_of(error: ValidationError, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:
