@@ -10,14 +10,14 @@ begin here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import log10
 
 import numpy as np
 
-from sentinel.config import Settings
-from sentinel.domain.events import AlarmEvent
+from sentinel.config import Settings, SiteSettings
+from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.labels import comparison_name
 from sentinel.domain.renaming import present_names
 from sentinel.pipeline import sites
@@ -221,7 +221,16 @@ def follow_sites(
     now_us = max(state.newest_us().values(), default=0)
     left, closed = sites.end_alarms([site for site in former.sites if site not in sites_now], state.sites, now_us)
     state, result = pipeline.with_sites(replace(state, sites=left), Result(ended))
-    alarms = sorted(open_alarms(pipeline, state), key=lambda one: (one.time_us, one.series, one.rule, one.label))
     new = [site for site in sites_now if site not in former.sites]
-    after, raised = sites.advance(new, state.sites, alarms, state.variables())
-    return replace(state, sites=after), replace(result, sites=(*closed, *result.sites, *raised))
+    state, raised = count_open(pipeline, state, new)
+    return state, replace(result, sites=(*closed, *result.sites, *raised))
+
+
+def count_open(
+    pipeline: Pipeline, state: PipelineState, chosen: Sequence[SiteSettings], among: Collection[str] | None = None
+) -> tuple[PipelineState, tuple[SiteEvent, ...]]:
+    """Let sites count the open alarms that they do not know yet; of these series only, if some are named."""
+    alarms = [one for one in open_alarms(pipeline, state) if among is None or one.series in among]
+    alarms.sort(key=lambda one: (one.time_us, one.series, one.rule, one.label))
+    after, raised = sites.advance(chosen, state.sites, alarms, state.variables())
+    return replace(state, sites=after), raised

@@ -64,11 +64,15 @@ def advance(
     for event in events:
         for site in sites:
             before = new.get(site.name, SiteState())
-            # An alarm that counts ends, whatever its series is called by then.
-            if event.alarm_id in before.alarms or (fits(event.series, site.match) and site.kind in ("any", event.kind)):
+            # An alarm that counts ends, whatever its series is called by then, and counts once.
+            if (event.what == "cleared") if event.alarm_id in before.alarms else _is_of(site, event):
                 new[site.name], moved = _take(site, before, event, variable_of)
                 found.extend(moved)
     return new, tuple(found)
+
+
+def _is_of(site: SiteSettings, event: AlarmEvent) -> bool:
+    return fits(event.series, site.match) and site.kind in ("any", event.kind)
 
 
 def end_alarms(sites: Iterable[SiteSettings], states: SiteStates, now_us: int) -> tuple[SiteStates, list[SiteEvent]]:
@@ -96,20 +100,27 @@ def _take(
     counted = _count_alarms(site, alarms, event.time_us, variable_of) if event.what == "raised" else ()
     if not counted:
         return SiteState(alarms), ()
+    newest_us = max(alarms[alarm].raised_us for alarm in counted)
     alarms |= {alarm: replace(alarms[alarm], spent=True) for alarm in counted}
-    return SiteState(alarms, event.time_us), [_event(site, alarms, "raised", event.time_us, event.time_us)]
+    return SiteState(alarms, newest_us), [_event(site, alarms, "raised", newest_us, newest_us)]
 
 
 def _count_alarms(
     site: SiteSettings, alarms: Mapping[str, Open], now_us: int, variable_of: Mapping[str, str]
 ) -> Sequence[str]:
-    """Find the alarms that count for an alarm of the site; none if they are of fewer than k series."""
-    fresh = [
-        alarm for alarm, held in alarms.items()
-        if not held.spent and (site.within is None or now_us - held.raised_us <= site.within)
-    ]  # fmt: skip
-    variables = {variable_of.get(alarms[alarm].series, alarms[alarm].series) for alarm in fresh}
-    return fresh if len(variables) >= site.k else ()
+    """Find the alarms that count for an alarm of the site; none if they are of fewer than k series.
+
+    One that was raised at `now_us` is new; later ones are there where a site counts what is open already.
+    """
+    fresh = {alarm: held for alarm, held in alarms.items() if not held.spent}
+    for end_us in sorted({held.raised_us for held in fresh.values() if held.raised_us >= now_us}):
+        near = [
+            alarm for alarm, held in fresh.items()
+            if held.raised_us <= end_us and (site.within is None or end_us - held.raised_us <= site.within)
+        ]  # fmt: skip
+        if len({variable_of.get(fresh[alarm].series, fresh[alarm].series) for alarm in near}) >= site.k:
+            return near
+    return ()
 
 
 def _event(site: SiteSettings, alarms: Mapping[str, Open], what: str, raised_us: int, time_us: int) -> SiteEvent:

@@ -31,7 +31,7 @@ from sentinel.pipeline.gates import lift
 from sentinel.pipeline.grafting import from_text, graft
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
-from sentinel.pipeline.migrate import follow_sites, migrate
+from sentinel.pipeline.migrate import count_open, follow_sites, migrate
 from sentinel.pipeline.pipeline import Batch, CohortKey, Observer, Pipeline, PipelineState, Result
 from sentinel.pipeline.results import strongest
 from sentinel.pipeline.retiring import forget, rename, retire, take_back, take_out
@@ -136,6 +136,7 @@ class Replica:
     def _act(self, fact: Mapping[str, Any], batch: int) -> Result:
         """Let what an operator did move the state; what does not, or is not known to this version, changes nothing."""
         ended: tuple[AlarmEvent, ...] = ()
+        renamed: set[str] = set()
         match fact.get("action"):
             case Action.RETIRED:
                 self.state, ended = retire(self.pipeline, self.state, fact["series"])
@@ -148,9 +149,10 @@ class Replica:
                 self.state, ended = forget(self.pipeline, self.state, fact["series"])
             case Action.RENAMED:
                 before, self.state = self.state, rename(self.state, fact["series"], fact["to"])
+                names = {old: new for old, new in zip(before.names, self.state.names, strict=True) if old != new}
+                renamed.update(names.values())
                 if self._history is not None:
-                    pairs = zip(before.names, self.state.names, strict=True)
-                    self._history.rename({old: new for old, new in pairs if old != new})
+                    self._history.rename(names)
             case Action.DECLARED:
                 self.state = self.pipeline.declare(self.state, GateEvent.from_record(fact["event"]))
             case Action.LIFTED:
@@ -160,6 +162,9 @@ class Replica:
             case Action.UNREAD:
                 self.unread = [each for each in self.unread if each > max(fact["batches"])]
         self.state, result = self.pipeline.with_sites(self.state, Result(ended))
+        if renamed and self.settings.sites:  # sites may match the new name
+            self.state, raised = count_open(self.pipeline, self.state, self.settings.sites, renamed)
+            result = replace(result, sites=(*result.sites, *raised))
         return result
 
     def _amend(self, fact: Mapping[str, Any], batch: int) -> tuple[AlarmEvent, ...]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sentinel.domain.errors import UsageError
 from sentinel.domain.observation import Frame
 from sentinel.domain.renaming import add_name, first_names, present_names
-from sentinel.domain.states import State
+from sentinel.domain.states import SeriesView, State
 from sentinel.journal import group_joined
 from sentinel.runtime.replica import Replica
 from sentinel.runtime.retrace import retrace
@@ -150,6 +150,29 @@ def test_an_alarm_ends_for_its_site_though_its_series_has_a_name_by_then_that_th
     (site,) = rig.engine._replica.state.sites.values()
     open_now = {rule.alarm_id for view in rig.engine.snapshot.views() for rule in view.rules if rule.alarm_id}
     assert set(site.alarms) <= open_now
+
+
+@pytest.mark.parametrize(("within", "raised"), [("1h", 0), ("1d", 1)])
+def test_an_open_alarm_counts_for_a_site_that_matches_the_new_name(tmp_path: Path, within: str, raised: int) -> None:
+    # It was open, and no site heard of it until it was raised again.
+    sites = [{"name": "lake", "match": "lake/*", "k": 2, "within": within}]
+    rig = Rig(tmp_path, CHOSEN | {"sites": sites})
+    rig.feed(frame(0, 90))
+    opened = {view.name: min(rule.since_us for rule in view.rules if rule.alarm_id) for view in with_alarm(rig)}
+    first, second = sorted(opened, key=lambda name: opened[name])[:2]
+    for name in (second, first):  # the later alarm is known first
+        assert not any(event["what"] == "raised" and "members" in event for event in rig.engine.events)
+        act(rig, "renamed", name, f"lake/{name}")
+    events = [event for event in rig.engine.events if "members" in event]
+    assert [event["what"] for event in events] == ["raised"] * raised
+    assert all(event["members"] == sorted([f"lake/{first}", f"lake/{second}"]) for event in events)
+    before = rig.state
+    rig.journal.close()
+    assert Rig(tmp_path, CHOSEN | {"sites": sites}).state == before
+
+
+def with_alarm(rig: Rig) -> list[SeriesView]:
+    return [view for view in rig.engine.snapshot.views() if any(rule.alarm_id for rule in view.rules)]
 
 
 def test_settings_that_fit_the_new_name_as_the_old_ones_did_change_nothing(tmp_path: Path) -> None:
