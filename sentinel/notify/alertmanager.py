@@ -66,12 +66,13 @@ class AlertmanagerNotifier(Notifier):
 
     def labels_of(self, event: Event) -> dict[str, str]:
         """Give the labels of the alert, those that are empty left out as Prometheus does."""
-        series = str(event.get("raised_as", event["series"]))  # an alert is ended by the labels it began with
+        # An alert is ended by the labels it began with.
+        series, source = str(event.get("raised_as", event["series"])), event.get("raised_from", event["source"])
         labels = {"alertname": alert_name(event), "severity": event["severity"], "series": series}
         if is_drill(event):
             labels = {"alertname": alert_name(event), "severity": DRILL, DRILL: "true"}
         elif "members" not in event:
-            labels |= {"source": event["source"], "detector": event["rule"], "threshold": event["label"]}
+            labels |= {"source": source, "detector": event["rule"], "threshold": event["label"]}
             labels |= exposed(series, self.shown_labels)
         known = {name: str(value).encode("utf-8", "replace").decode() for name, value in labels.items()}
         return {name: value for name, value in (self._settings.labels | known).items() if value}

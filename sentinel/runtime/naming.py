@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from sentinel.config import fingerprint
+from sentinel.config import fingerprint, identity
 from sentinel.domain.acting import Action
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Frame
@@ -37,9 +37,10 @@ def bodies_of(result: Result, committed: Committed, replica: Replica, journal: J
     events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
     fact = committed.payload
     corrected = {body["id"]: body for body in fact.get("raised", ())} if fact.get("action") == Action.AMENDED else None
+    called = {identity(source): source.name for source in replica.settings.sources}
     bodies = []
     for event in events:
-        body = as_receivers_know(body_of(event), replica.state.renamed, journal)
+        body = as_receivers_know(body_of(event), journal, called)
         body["settings"] = fingerprint(replica.settings)
         if corrected is not None:
             body["amended"] = fact["until"]
@@ -51,12 +52,17 @@ def bodies_of(result: Result, committed: Committed, replica: Replica, journal: J
     return bodies
 
 
-def as_receivers_know(body: dict[str, Any], renamed: Renamed, journal: Journal) -> dict[str, Any]:
-    """Say with the end of an alarm what its series was called at the beginning, if it was renamed since."""
-    if body["what"] == "cleared" and renamed:
-        for kept in journal.events(alarm=str(body["alarm_id"])):
-            if kept.body["what"] == "raised" and kept.body["series"] != body["series"]:
-                return body | {"raised_as": kept.body["series"]}
+def as_receivers_know(body: dict[str, Any], journal: Journal, called: Mapping[str, str]) -> dict[str, Any]:
+    """Say what an alarm's source is `called` as it is raised; with its end that name, and that of its series, again."""
+    if body["what"] == "raised":
+        return body | {"raised_from": called[body["source"]]} if body["source"] in called else body
+    for kept in journal.events(alarm=str(body["alarm_id"])):
+        if kept.body["what"] == "raised":
+            if kept.body["series"] != body["series"]:
+                body = body | {"raised_as": kept.body["series"]}
+            if "raised_from" in kept.body:
+                body = body | {"raised_from": kept.body["raised_from"]}
+            break
     return body
 
 

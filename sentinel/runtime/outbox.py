@@ -97,15 +97,11 @@ class Outbox:
 
     def _address(self, owed: Sequence[tuple[str, Event]], *, again: bool = False) -> Owed:
         """Put events into the words of receivers."""
-        events = [
-            {
-                **event,
-                "id": event["alarm_id"],
-                "event_id": key,
-                "source": self._names.get(str(event.get("source")), event.get("source")),
-            }
-            for key, event in owed
-        ]
+        events = []
+        for key, event in owed:
+            name = self._names.get(str(event.get("source")), event.get("source"))
+            former = {key: text for key, text in event.items() if key != "raised_from" or text != name}
+            events.append({**former, "id": event["alarm_id"], "event_id": key, "source": name})
         return Owed([key for key, _ in owed], events, again)
 
     def begin(self) -> None:

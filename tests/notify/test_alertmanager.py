@@ -182,9 +182,10 @@ def test_labels_that_metrics_show_are_labels_of_the_alert_under_the_same_names()
     assert {name: value for name, value in labels.items() if name.startswith("label_")} == {"label_lake": "peter"}
 
 
-def test_an_alert_ends_by_the_labels_it_began_with_though_its_series_was_renamed() -> None:
+def test_an_alert_ends_by_the_labels_it_began_with_though_its_series_and_source_were_renamed() -> None:
     notifier = make_notifier(AlertmanagerNotify(kind="alertmanager"), ("lake",))
     assert isinstance(notifier, AlertmanagerNotifier)
     began = EVENT | {"series": "peter/ph"}
     ended = CLEARED | {"series": 'ph{lake="peter"}', "raised_as": "peter/ph"}
+    ended |= {"source": "new", "raised_from": EVENT["source"]}
     assert notifier.labels_of(ended) == notifier.labels_of(began)

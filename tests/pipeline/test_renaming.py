@@ -137,6 +137,24 @@ def test_a_receiver_hears_of_the_end_under_the_name_it_heard_the_beginning(tmp_p
         assert retrace(rig.journal, one).differences(one.body) == []
 
 
+def test_an_alarm_keeps_the_name_that_its_source_had_when_it_was_raised(tmp_path: Path) -> None:
+    # Alertmanager knew it by the new name as it was sent again, and ended it by the old one within an hour.
+    sink, table = Sink(), {"kind": "csv", "path": "x.csv"}
+    rig = Rig(tmp_path, CHOSEN | {"sources": [table | {"name": "buoys"}]}, out=sink)
+    rig.feed(frame(0, 90))
+    opened = {event["id"] for event in sink.events if event["what"] == "raised"}
+    assert not any("raised_from" in event for event in sink.events)
+    rig.journal.close()
+    again = Sink("new")
+    rig = Rig(tmp_path, CHOSEN | {"sources": [table | {"name": "sea", "id": "buoys"}]}, out=sink, new=again)
+    rig.feed(frame(90, 300))
+    assert {event["id"] for event in again.events if event["source"] == "sea"} > opened
+    for event in again.events:
+        assert event.get("raised_from") == ("buoys" if event["id"] in opened else None)
+    ended = {event["id"] for event in sink.events if event.get("raised_from") == "buoys" and event["what"] == "cleared"}
+    assert ended == opened
+
+
 def test_an_alarm_ends_for_its_site_though_its_series_has_a_name_by_then_that_the_site_does_not_match(
     tmp_path,
 ) -> None:

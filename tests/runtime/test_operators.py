@@ -63,8 +63,8 @@ def by_id(event: Event) -> object:
 
 
 def by_labels(event: Event) -> object:
-    series = event.get("raised_as", event["series"])
-    return alert_name(event), event["severity"], series, event["source"], event["rule"], event["label"]
+    series, source = event.get("raised_as", event["series"]), event.get("raised_from", event["source"])
+    return alert_name(event), event["severity"], series, source, event["rule"], event["label"]
 
 
 class World:
