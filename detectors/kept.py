@@ -8,6 +8,7 @@ the old machine code in use.
 from __future__ import annotations
 
 import inspect
+import linecache
 import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -88,4 +89,7 @@ def _names(function: Callable[..., object]) -> Iterator[tuple[str, object]]:
 
 @cache
 def _digest(path: str) -> str:
-    return sha256(Path(path).read_bytes()).hexdigest()
+    try:
+        return sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:  # the cell of a notebook, which is no file
+        return sha256("".join(linecache.getlines(path)).encode()).hexdigest()

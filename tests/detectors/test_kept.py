@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numba
 import pytest
@@ -100,6 +102,16 @@ def test_code_that_the_packages_bring_is_used_where_they_cannot_be_written_and_n
     assert {path.name: path.read_bytes() for path in brought.iterdir()} == before
     assert list(elsewhere.rglob("*.nbc"))
     assert (load().run(3), compilations(load())) == (13.0, 0)
+
+
+def test_a_cell_of_a_notebook_is_known_by_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for number, text in enumerate(["def run(x): return x", "def run(x): return 2 * x", "def run(x): return x"]):
+        monkeypatch.setitem(linecache.cache, f"cell {number}", (len(text), None, [text], f"cell {number}"))
+        space: dict[str, Any] = {}
+        exec(compile(text, f"cell {number}", "exec"), space)
+        found.append(kept.stamp_of(space["run"]))
+    assert found[0] == found[2] != found[1]
 
 
 def test_code_for_another_processor_does_not_count(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
