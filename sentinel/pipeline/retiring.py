@@ -112,6 +112,15 @@ def rename(state: PipelineState, old: str, new: str) -> PipelineState:
     )  # fmt: skip
 
 
+def is_new(state: PipelineState, name: str, most: int) -> bool:
+    """True of a series of the journal that is known and has had a value in `most` ticks at most."""
+    number = _find(state, name)
+    if number < 0 or state.cohort_of[number] < 0:
+        return number in state.waiting
+    last, row = state.cohorts[state.cohort_of[number]].last, state.row_of[number]
+    return bool(last.ticks[row] - last.missing[row] <= most)
+
+
 def _find(state: PipelineState, name: str) -> int:
     """Give the number of a series of the journal; -1 = there is none of that name."""
     return next((i for i in state.ids.tolist() if i >= 0 and state.names[i] == name), -1)

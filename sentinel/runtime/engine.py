@@ -274,7 +274,10 @@ class Engine:
         if joined := [one for one in committed if one.batch >= 0]:
             self._apply(*joined)
         for each in received:
-            self._accounts.note_columns(each.frame, self._replica.state)
+            for name in self._accounts.note_columns(each.frame, self._replica.state):
+                fact = {"action": Action.FORGOTTEN, "series": name, "by": "", "note": "it counts"}
+                self._apply(self._journal.record("operator", fact, self._clock.now_us()))
+                logger.warning("series is forgotten: its column counts", extra={"series": name})
 
     def _apply(self, *joined: Committed) -> None:
         result = self._replica.apply(*joined)

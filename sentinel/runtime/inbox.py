@@ -20,8 +20,10 @@ from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import SourceStatus
 from sentinel.journal import Committed
 from sentinel.pipeline.pipeline import PipelineState, Result
+from sentinel.pipeline.retiring import is_new
 from sentinel.pipeline.sites import SiteStates
 from sentinel.runtime.ownership import Ownership
+from sentinel.tables.counters import FEWEST
 
 logger = logging.getLogger(__name__)
 
@@ -213,10 +215,13 @@ class Accounts:
             return []
         return [name for name in frame.names() if name not in self.ownership]
 
-    def note_columns(self, frame: Frame, state: PipelineState) -> None:
-        """Note which columns of a source count or have had no number yet; new ones of these are named in the log."""
+    def note_columns(self, frame: Frame, state: PipelineState) -> list[str]:
+        """Note which columns of a source count or have had no number yet; new ones of these are named in the log.
+
+        Returns the series to forget: those of columns that turned out to count, unless they have an earlier past.
+        """
         if frame.columns is None:
-            return
+            return []
         self.ownership.follow(state)
         foreign = self.ownership.sort_out(frame.columns, frame.source).foreign
         silent = frozenset(name for name in frame.columns if name not in self.ownership and name not in foreign)
@@ -230,6 +235,8 @@ class Accounts:
         self._without_numbers[frame.source] = silent
         status.without_numbers = tuple(sorted(silent))
         self._metrics.source_columns_without_numbers.set(len(silent), source=label)
+        own = (name for name in frame.counting if self.ownership.belongs(name, frame.source))
+        return [name for name in own if is_new(state, name, most=FEWEST)]
 
     def refuse(self, frame: Frame, why: str) -> None:
         """Count a frame that the journal did not take."""

@@ -2,8 +2,9 @@
 
 It is decided for each column of a source by its first `HEAD_ROWS` values, whatever becomes of its files. A column that
 has fewer than `FEWEST` of them is judged; the default rule gives no verdict before. From then on one that has only
-risen so far is held back: a sensor, too, may rise for some hours. Once it falls as no counter does it is judged, and
-all that was held back is given, in order; at the last of those values a column that counts is left out for good.
+risen so far is held back, and the daemon forgets its series: a sensor, too, may rise for some hours. Once it falls as
+no counter does it is judged, and all that was held back is given, in order, to a new series; at the last of those
+values a column that counts is left out for good.
 """
 
 from __future__ import annotations

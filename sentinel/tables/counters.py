@@ -74,14 +74,16 @@ def is_counter(values: NDArray[np.float64]) -> bool:
     """True where the first values of a column, all finite, never fall, but for a few resets to where they began.
 
     At least `FEWEST` values are needed, of which 20 are higher than the one before; 2 % of the steps may be resets.
+    From then on all this has to hold at each value: one that did not was judged, in a file that grew.
     """
     if values.size < FEWEST or falls_often(values):
         return False
     steps = np.diff(values)
-    low, high = values.min(), values.max()
-    falls = steps < 0
-    resets = bool((values[1:][falls] <= low + 0.05 * (high - low)).all()) and falls.sum() <= _RESETS * steps.size
-    return bool((steps > 0).sum() >= _RISES and resets)
+    span = slice(FEWEST - 2, None)  # the steps up to each value from `FEWEST` on
+    low, high = np.minimum.accumulate(values)[1:][span], np.maximum.accumulate(values)[1:][span]
+    landed = np.maximum.accumulate(np.where(steps < 0, values[1:], -np.inf))[span]
+    resets = np.cumsum(steps < 0)[span] <= _RESETS * np.arange(1, values.size)[span]
+    return bool(((np.cumsum(steps > 0)[span] >= _RISES) & (landed <= low + 0.05 * (high - low)) & resets).all())
 
 
 def _finite(cells: pl.Series) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from sentinel.sources.claims import Claim, look_at, shared_series
 from tests.pipeline.streams import HOUR_US
 from tests.runtime.rig import CHOSEN, VALUES, Rig, frame
 from tests.runtime.test_scheduler import Counting
-from tests.sources.following import csv_source
+from tests.sources.following import csv_source, follow
 
 
 def polled(*sources: dict[str, str]) -> dict[str, object]:
@@ -215,3 +215,29 @@ def test_a_column_without_a_number_is_listed_until_its_first(tmp_path: Path, cap
     assert rig.engine.snapshot.view("s3").reason is Reason.CADENCE
     said = [record for record in caplog.records if record.message == "no numbers yet"]
     assert [record.columns for record in said] == ["s3, s4"]
+
+
+def test_the_series_of_a_column_that_turns_out_to_count_is_forgotten_until_it_falls(tmp_path, caplog) -> None:
+    """The daemon kept a series of the first 99 values of a total for ever, of which a backtest of the file has none."""
+    rig = Rig(tmp_path / "state", polled({"name": "lake"}))
+    path, source, cursor = tmp_path / "lake.csv", csv_source(tmp_path / "lake.csv"), None
+    lines = [f"2020-01-{1 + n // 24:02d} {n % 24:02d}:00,{n},{min(n, 280 - n)},{n * 7 % 11}\n" for n in range(200)]
+    seen = []
+    for rows in (60, 99, 130, 140, 150, 200):
+        path.write_text("time,total,dawn,ph\n" + "".join(lines[:rows]))
+        frames, cursor = follow(source, cursor)
+        rig.feed(*frames)
+        seen.append(set(rig.engine.snapshot.names()))
+    assert seen == [{"total", "dawn", "ph"}] * 2 + [{"ph"}] * 2 + [{"dawn", "ph"}] * 2
+    assert rig.engine.snapshot.view("dawn").ticks == rig.engine.snapshot.view("ph").ticks - 99
+    told = [record.series for record in caplog.records if record.message == "series is forgotten: its column counts"]
+    assert sorted(told) == ["dawn", "total"]
+    state = rig.state
+    rig.journal.close()
+    assert Rig(tmp_path / "state", polled({"name": "lake"})).state == state
+
+
+def test_a_series_with_a_past_is_not_forgotten_because_its_column_rises_in_a_new_file(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, polled({"name": "buoys"}))
+    rig.feed(watched(0, 200), watched(200, 210, columns=("s0", "s1"), counting=("s2",)))
+    assert "s2" in rig.engine.snapshot.names()

@@ -61,6 +61,13 @@ def values(frames: list[Frame]) -> list[float]:
     return [value for _, value in rows(frames)]
 
 
+def without_counting(told: list[tuple[str, float]], frames: list[Frame]) -> list[tuple[str, float]]:
+    """What is left of all values so far: the daemon forgets the series of columns that turn out to count."""
+    for frame in frames:
+        told = [one for one in [*told, *rows([frame])] if one[0] not in frame.counting]
+    return told
+
+
 def line(n: int) -> str:
     return f"{np.datetime64(EPOCH_2020_US + n * SECOND_US, 'us')},{n}\n"
 
