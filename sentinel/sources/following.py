@@ -30,10 +30,11 @@ from sentinel.sources.counting import Counters, CounterWatch, count_steps
 from sentinel.sources.csv import FILE, file_labels, find_tables
 from sentinel.sources.labels import labeller
 from sentinel.sources.opening import Opener
-from sentinel.sources.pieces import Rows, TextReader, WholeReader
+from sentinel.sources.pieces import Rows, TextReader
 from sentinel.sources.positions import Marks, Position
 from sentinel.sources.rotation import Found, Lost, Search
 from sentinel.sources.rows import FUTURE_US, leave_out_future, rename
+from sentinel.sources.whole import WholeReader
 from sentinel.tables import file_format
 from sentinel.tables.cells import COLUMN, TableOptions
 from sentinel.tables.columns import patterns_of

@@ -1,4 +1,4 @@
-"""Reads one file on from its position: text in whole lines, Parquet and spreadsheets in rows.
+"""Reads one text file on from its position, in whole lines.
 
 The layout of a table is learnt from its first rows, stays with the position, and is learnt again only where one of the
 first `HEAD_ROWS` rows says otherwise: number in a column of text, or text in one of numbers.
@@ -21,14 +21,15 @@ from sentinel.tables import Shape, TableOptions, find_shape, open_table
 from sentinel.tables.apart import find_labels, labels_of, refuse_changes
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import carry_down, join_time
-from sentinel.tables.complaints import REJECTED
-from sentinel.tables.parsing import check_cells, find_axis
+from sentinel.tables.complaints import CAME, REJECTED
+from sentinel.tables.decimals import MARKED
+from sentinel.tables.options import command_line
+from sentinel.tables.parsing import check_cells, find_axis, is_falling
 from sentinel.tables.plain import Layout, Moments, PlainRows
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
-from sentinel.tables.recognising import read_back, recognise, recognise_text, write_down
-from sentinel.tables.repeated import LONGEST_US, find_second_rows
+from sentinel.tables.recognising import find_marks_again, read_back, recognise, recognise_text, write_down
+from sentinel.tables.repeated import LONGEST_US, find_second_rows, is_fixed
 from sentinel.tables.shapes import find_texts
-from sentinel.tables.sheets import forget_sheets
 
 NAMED_ROWS = 100_000
 """Rows of a table whose rows name the series that are looked at before the start."""
@@ -40,6 +41,8 @@ HEADS_KEPT = 10_000
 """Files of which the head is kept; of others it is read again."""
 _BYTES_BEFORE = 1 << 16
 """Bytes before new rows in which the site is looked up after a restart."""
+_ROWS_SHORT = 2
+"""Lines of a file that has a row, or may have one."""
 _LONGEST_MARK = 4
 """Bytes of a byte order mark, which tells how a shorter head is read."""
 
@@ -100,7 +103,7 @@ class TextReader:
             if found is None and plain.ended:
                 found = recognise_text(plain.file, str(path), fmt, self._options, whole=True)
             if found is None:
-                return _say_broken(plain, position, self._options)
+                return _say_broken(plain, position, self._options) or _say_short(plain, position, self._options)
             said = found.said
             position = replace(position, way=Way(write_down(found.options, self._options)))
         assert position.way is not None
@@ -211,8 +214,16 @@ class TextReader:
             if row < HEAD_ROWS and self._is_doubtful(joined, shape, options, plain):
                 shape = self._learn(path, plain, fmt, head, options)
         checked, before = self._judge(joined, options, shape, position)
-        refused = (checked[REJECTED] == Rejection.NOT_A_NUMBER).any()
-        if refused and row < HEAD_ROWS and shape.series is None and options.columns is None:
+        said: list[str] = []
+        refused = checked.filter(pl.col(REJECTED) == Rejection.NOT_A_NUMBER)
+        if row < HEAD_ROWS and refused[CAME].str.contains(MARKED).any():
+            first = join_time(_first_rows(plain, fmt, head, options).lazy(), options).collect()
+            found = find_marks_again(first, shape, options, self._options, row, str(path))
+            if found != options:
+                said.append(f"from row {row + 1} on also read with {command_line(found, options)}")
+                options, way = found, way._replace(read_as=write_down(found, self._options))
+                checked, before = self._judge(joined, options, shape, position)
+        if refused.height and row < HEAD_ROWS and shape.series is None and options.columns is None:
             learnt = self._learn(path, plain, fmt, head, options)
             if learnt != shape:
                 shape = learnt
@@ -220,7 +231,7 @@ class TextReader:
         way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
         moved = position.go_on(plain, offset + len(piece), row + rows.height)
         moved = replace(moved, way=way, repeated=before, above=above)
-        said = self._note_labels(plain, fmt, head, options, shape, rows, offset)
+        said += self._note_labels(plain, fmt, head, options, shape, rows, offset)
         return Rows(checked, moved, more=False, options=options, said=tuple(said))
 
     def _note_labels(
@@ -249,7 +260,9 @@ class TextReader:
         self, joined: pl.LazyFrame, options: TableOptions, shape: Shape, position: Position
     ) -> tuple[pl.DataFrame, dict[str, int]]:
         before = dict(position.repeated)
-        second = find_second_rows(joined, options, shape.keys, before)
+        falling = not position.rows and not is_fixed(options.time_zone)
+        falling = falling and is_falling(joined.head(HEAD_ROWS).collect(), options, shape)
+        second = find_second_rows(joined, options, shape.keys, before, falling=falling)
         checked = check_cells(joined, options, "time", shape, second).collect()
         if before and checked["time"].count():  # an hour that is long past comes no more
             newest_us = int(checked["time"].dt.epoch("us").max())  # type: ignore[arg-type]
@@ -317,47 +330,6 @@ def _find_changes(
             yield key, was, text
 
 
-class WholeReader:
-    """Reads Parquet files and spreadsheets, which are replaced as a whole."""
-
-    def __init__(self, options: TableOptions) -> None:
-        self._options = options
-
-    def read(self, path: Path, plain: Plain, fmt: str, position: Position, left: int) -> Rows | None:
-        """Read at most `left` observations; None where nothing has been added."""
-        if plain.compressed:
-            raise DataError(f"{path}: a compressed {fmt} file; only text is read so: decompress it first")
-        row = position.rows
-        if fmt == "parquet" and row >= open_table(path, self._options).select(pl.len()).collect().item():
-            return None
-        try:
-            return self._read(path, plain, position, left)
-        finally:
-            forget_sheets()
-
-    def _read(self, path: Path, plain: Plain, position: Position, left: int) -> Rows | None:
-        row = position.rows
-        found = recognise(path, self._options, counters=False)
-        options = found.options
-        table = join_time(open_table(path, options), options)
-        height = table.select(pl.len()).collect().item()
-        if row >= height:
-            return None
-        head = table.head(HEAD_ROWS).collect()
-        shape = find_shape(head, options, str(path))
-        find_axis(head, options, shape, str(path), "time")
-        if position.way is None:
-            refuse_changes(head.lazy(), found.labels, options, str(path))
-        rows = max(1, left // len(shape.values))
-        second = find_second_rows(table, options, shape.keys, {})
-        checked = check_cells(table.slice(row, rows), options, "time", shape, second).collect()
-        said = () if position.way is not None else found.said
-        way = Way(write_down(options, self._options), shape.series, shape.values, shape.left_out)
-        moved = replace(position.go_on(plain, plain.size, min(height, row + rows)), way=way)
-        more = row + rows < height
-        return Rows(checked, moved if more else moved.finish(plain), more, options, said)
-
-
 def _shorten(piece: bytes, length: int, codec: str, *, quoted: bool) -> int:
     """Give the length of about half the lines of a piece, 0 if it is a single one."""
     lines = piece[:length].count(b"\n") // 2
@@ -371,6 +343,15 @@ def _say_broken(plain: Plain, position: Position, options: TableOptions) -> Rows
     if not plain.broken:
         return None
     return Rows(_NOTHING, position.finish(plain), more=False, options=options, broken=(plain.broken,))
+
+
+def _say_short(plain: Plain, position: Position, options: TableOptions) -> Rows | None:
+    """Say that a file has too few rows to tell how it is read, where it has any."""
+    plain.file.seek(0)
+    if plain.file.read(_BYTES_BEFORE).count(b"\n") < _ROWS_SHORT:
+        return None
+    said = "its first rows do not tell yet how it is read: nothing of it is taken until more rows do, or an option"
+    return Rows(_NOTHING, position.finish(plain), more=False, options=options, said=(said,))
 
 
 def _pass_over(

@@ -10,10 +10,11 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MINUS, MissingMarks, TableOptions, marked, matches
-from sentinel.tables.dialects import UnfinishedError
 
 ENOUGH_ROWS = 10
 """Rows that tell nothing, from which on a growing file is taken to have nothing to tell."""
+MARKED = r"\d[,' \u00a0\u202f]\d"
+"""A mark between digits that may be a decimal comma, or stand between thousands."""
 _LOOKED_AT = 200
 _NUMBER_LIKE = re.compile(r"[-+\u2212\u2013]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
 _SPACED = re.compile(r"[-+\u2212\u2013]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
@@ -39,22 +40,17 @@ def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
     return texts.filter(~texts.is_in(list(MissingMarks.of(options).texts)))
 
 
-def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiting: bool = False) -> dict[str, Any]:
-    """Tell decimal comma and marks of thousands by the first cell that decides; DataError where none does.
-
-    UnfinishedError: with `waiting`, the few rows that are there hold whole numbers only.
-    """
+def find_decimal(head: pl.DataFrame, options: TableOptions, where: str) -> dict[str, Any]:
+    """Tell decimal comma and marks of thousands by the first cell that decides; DataError where none does."""
     if options.decimal != "." or options.thousands is not None:
         return {}
     first = head.head(_LOOKED_AT)
     # In one pass over all columns: most tables have none of these marks.
-    marked = first.select((pl.col(pl.String).str.contains(r"\d[,' \u00a0\u202f]\d")).any()) if not waiting else first
+    marked = first.select((pl.col(pl.String).str.contains(MARKED)).any())
     # By a name each would be quadratic in the columns.
-    known = {} if waiting or not marked.width else dict(zip(marked.columns, marked.row(0), strict=True))
-    names = [name for name in first.columns if waiting or known.get(name)]
+    known = dict(zip(marked.columns, marked.row(0), strict=True)) if marked.width else {}
+    names = [name for name in first.columns if known.get(name)]
     cells = [text for name in names for text in _numbers_of(name, first, options)]
-    if waiting and head.height < ENOUGH_ROWS and not any("." in text or "," in text for text in cells):
-        raise UnfinishedError
     told: dict[str, Any] = {}
     doubtful: str | None = None
     for text in cells:

@@ -116,9 +116,13 @@ def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: st
 
 def second_rows(table: pl.LazyFrame, head: pl.DataFrame, options: TableOptions, shape: Shape) -> list[int]:
     """List the rows of a whole table whose time is the second of two that it can mean."""
+    return find_second_rows(table, options, shape.keys, {}, falling=is_falling(head, options, shape))
+
+
+def is_falling(head: pl.DataFrame, options: TableOptions, shape: Shape) -> bool:
+    """True where the first rows say that the latest row comes first."""
     times = head.select(instant(pl.col(shape.time), head[shape.time].dtype, options)).to_series().drop_nulls()
-    falling = times.len() > 1 and times[0] > times[-1]
-    return find_second_rows(table, options, shape.keys, {}, falling=falling)
+    return times.len() > 1 and times[0] > times[-1]
 
 
 def check_cells(

@@ -22,6 +22,7 @@ from sentinel.tables import ages, guessing, noticing, reading, refusals
 from sentinel.tables.apart import find_labels, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, STATES, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
+from sentinel.tables.complaints import REJECTED
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal, note_points
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
@@ -29,8 +30,9 @@ from sentinel.tables.dialects.base import split
 from sentinel.tables.dialects.plain import is_units
 from sentinel.tables.encodings import find_codec, note_central, tell_encoding
 from sentinel.tables.options import command_line
+from sentinel.tables.parsing import check_cells
 from sentinel.tables.reading import TEXT, cut, file_format, open_file, open_table
-from sentinel.tables.shapes import find_shape, refuse_wildcards
+from sentinel.tables.shapes import Shape, find_shape, refuse_wildcards
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 from sentinel.tables.units import find_unit_cells
 
@@ -227,10 +229,7 @@ def recognise_frame(
         options = fill(options, find_long(head, names, options, where, growing=growing))
         options = find_unit_cells(head, names, options, where)
         options = fill(options, guessing.find_form(head, options, where, growing=growing))
-        # A semicolon or a tab that nobody gave can come with a decimal comma; tabs of a known kind of file do not.
-        risky = (";",) if what else (";", "\t")
-        waiting = growing and options.separator in risky and given.separator != options.separator
-        options = fill(options, find_decimal(head, options, where, waiting=waiting))
+        options = fill(options, find_decimal(head, options, where))
         notes += note_points(head, options)
         options, direction = ages.turn_ages(head, options, where, unit)
         refusals.refuse_dates_as_steps(head, options, where)
@@ -250,6 +249,26 @@ def recognise_frame(
     lines = [f"read as {what or 'a table'}{': ' * bool(written)}{written}"] if written or what else []
     labels = find_labels(head, options, given)
     return Recognised("plain", options, (*lines, *notes), shown if written else given, labels)
+
+
+def find_marks_again(
+    head: pl.DataFrame, shape: Shape, options: TableOptions, given: TableOptions, read: int, where: str
+) -> TableOptions:
+    """Find the decimal mark of a table of which the first `read` rows, which held none, have been read.
+
+    DataError: what was read of them would be another number.
+    """
+    own = replace(options, decimal=given.decimal, thousands=given.thousands)
+    found = replace(options, **find_decimal(head, own, where))
+    before = head.lazy().filter(pl.col(ROW) < read)
+    kept, columns = pl.col(REJECTED).is_null(), ["series", "time", "value"]
+    was, now = (check_cells(before, one, "time", shape).filter(kept).select(columns) for one in (options, found))
+    if found != options and was.join(now, on=columns, how="anti").collect().height:
+        raise DataError(
+            f"{where}: row {read + 1} tells that numbers are written as by {command_line(found, options)}, and rows "
+            "before it, which have been read, would be other numbers so; say it, and read the file as a new source (id)"
+        )
+    return found
 
 
 def fill(options: TableOptions, patch: Mapping[str, Any]) -> TableOptions:

@@ -7,6 +7,7 @@ import random
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from sentinel.domain.errors import DataError
@@ -38,7 +39,7 @@ def test_a_file_gives_the_same_observations_whole_and_in_pieces_with_restarts(tm
     assert sorted(told) == sorted(rows(whole))
 
 
-def test_what_was_recognised_stays_though_later_rows_would_decide_otherwise(tmp_path):
+def test_marks_that_a_backtest_finds_in_the_first_rows_are_found_as_they_come_and_later_ones_are_counted(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time;v\n01.02.2020;0,5\n")
     source = csv_source(path)
@@ -46,22 +47,69 @@ def test_what_was_recognised_stays_though_later_rows_would_decide_otherwise(tmp_
     assert rows(frames) == [("v", 0.5)]
     with path.open("a") as file:
         file.write("02.02.2020;7\n03.02.2020;1.234,5\n")
-    frames, _ = follow(csv_source(path), cursor)
+    frames, cursor = follow(csv_source(path), cursor)
+    assert rows(frames) == [("v", 7.0), ("v", 1234.5)]
+    assert "from row 2 on also read with --thousands ." in frames[0].complaints[0]
+    plain = tmp_path / "b.csv"
+    plain.write_text("time;v\n" + "".join(f"{1 + n % 28:02d}.{1 + n // 28:02d}.2020;0,5\n" for n in range(210)))
+    _, cursor = follow(csv_source(plain))
+    with plain.open("a") as file:
+        file.write("02.12.2020;7\n03.12.2020;1.234,5\n")
+    frames, _ = follow(csv_source(plain), cursor)
     assert rows(frames) == [("v", 7.0)]
     assert "'1.234,5' is not a number" in frames[0].complaints[0]
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
-def test_whole_numbers_between_semicolons_or_tabs_wait_for_a_decimal_mark(separator, tmp_path):
-    # Bug: between tabs the mark was taken to be a point, and no later value was a number.
+def test_a_decimal_mark_that_comes_late_between_semicolons_or_tabs_is_found(separator, tmp_path):
+    # Bug: between tabs the mark was taken to be a point, and no later value was a number; likewise behind row 10.
     path = tmp_path / "a.csv"
-    path.write_text(f"time{separator}v\n2020-02-01{separator}7\n")
+    path.write_text(f"time{separator}v\n" + "".join(f"2020-02-{n:02d}{separator}{n}\n" for n in range(1, 16)))
     source = csv_source(path)
     frames, cursor = follow(source)
-    assert rows(frames) == []
+    assert rows(frames) == [("v", float(n)) for n in range(1, 16)]
     with path.open("a") as file:
-        file.write(f"2020-02-02{separator}7,5\n")
-    assert rows(follow(source, cursor)[0]) == [("v", 7.0), ("v", 7.5)]
+        file.write(f"2020-02-16{separator}7,5\n2020-02-17{separator}8\n")
+    frames, cursor = follow(source, cursor)
+    assert rows(frames) == [("v", 7.5), ("v", 8.0)]
+    with path.open("a") as file:
+        file.write(f"2020-02-18{separator}9,5\n")
+    assert rows(follow(csv_source(path), cursor)[0]) == [("v", 9.5)]
+
+
+def test_a_late_mark_by_which_rows_that_were_read_are_other_numbers_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time;v\n2020-02-01;1.234\n2020-02-02;7\n")
+    source = csv_source(path)
+    frames, cursor = follow(source)
+    assert rows(frames) == [("v", 1.234), ("v", 7.0)]
+    with path.open("a") as file:
+        file.write("2020-02-03;1.234,5\n")
+    with pytest.raises(DataError, match=r"row 3 tells that numbers are written as by --decimal , --thousands \."):
+        source.fetch(cursor)
+
+
+def test_a_file_that_is_too_short_to_tell_says_so(tmp_path):
+    path, source = tmp_path / "a.csv", csv_source(tmp_path / "a.csv")
+    path.write_text("date,parameter,rep,value\n")
+    frames, cursor = follow(source)
+    assert not frames[0].complaints
+    path.write_text("date,parameter,rep,value\n2024-01-01,ph,1,7.1\n")
+    frames, _ = follow(source, cursor)
+    assert "its first rows do not tell yet how it is read" in frames[0].complaints[0]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_the_hour_that_comes_twice_is_told_by_order_in_a_file_whose_latest_row_comes_first(tmp_path, name):
+    clocks = ["2020-10-25 01:30", "2020-10-25 02:00", "2020-10-25 02:30", "2020-10-25 02:00", "2020-10-25 02:30"]
+    table = pl.DataFrame({"time": [*clocks, "2020-10-25 03:00"][::-1], "v": [6, 5, 4, 3, 2, 1]})
+    path = tmp_path / name
+    table.write_csv(path) if name.endswith("csv") else table.write_parquet(path)
+    frames, _ = follow(csv_source(path, time_zone="Europe/Berlin"))
+    assert [f"{time:%H:%M}" for time in frames[0].observations["time"]] == [
+        "23:30", "00:00", "00:30", "01:00", "01:30", "02:00"
+    ]  # fmt: skip
+    assert [value for _, value in rows(frames)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_replicates_that_came_after_the_first_rows_were_mixed_into_one_series(tmp_path):
