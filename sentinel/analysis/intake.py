@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 from sentinel.tables.apart import refuse_changes, refuse_sites
 from sentinel.tables.cells import HEAD_ROWS, matches
-from sentinel.tables.columns import flatten, patterns_of
+from sentinel.tables.columns import flatten, note_durations, patterns_of
 from sentinel.tables.counters import take_steps
 from sentinel.tables.fills import FillSearch
 from sentinel.tables.naming import SITES, is_one_of
@@ -163,8 +163,10 @@ def read_files(paths: Sequence[Path], options: TableOptions) -> Intake:
 
 def read_frame(table: pl.LazyFrame, options: TableOptions) -> Intake:
     """Read a table that is no file; DataError as `read_files`."""
-    table = flatten(table)
+    spans = note_durations(table.collect_schema(), options)
+    table = flatten(table, options)
     found = recognise_frame(table.head(HEAD_ROWS).collect(), "frame", options)
+    found = replace(found, said=(*found.said, *spans))
     return read_tables([("frame", table, found)])
 
 

@@ -56,8 +56,17 @@ def carry_down(
     return filled, {name: text for name, text in filled[names].row(-1, named=True).items() if text is not None}
 
 
-def flatten(table: pl.LazyFrame) -> pl.LazyFrame:
-    """Give each field of a column of structs a column of its own, `meta.time`; lists, durations and bytes as texts."""
+def note_durations(schema: Mapping[str, pl.DataType], options: TableOptions) -> list[str]:
+    """Say which columns that are asked for hold spans of time, and so are read in seconds."""
+    names = [name for name in options.columns or () if schema.get(name) == pl.Duration]
+    return [f"spans of time, read in seconds: {', '.join(names)}"] if names else []
+
+
+def flatten(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
+    """Give each field of a column of structs a column of its own, `meta.time`; lists and bytes as texts.
+
+    Durations are texts too, but for those that are asked for, which are seconds.
+    """
     schema = table.collect_schema()
     while any(isinstance(kind, pl.Struct) for kind in schema.values()):
         flat: dict[str, pl.Expr] = {}
@@ -72,7 +81,13 @@ def flatten(table: pl.LazyFrame) -> pl.LazyFrame:
         schema = table.collect_schema()
     # Types that polars does not cast to text: whoever looks at all cells as texts would fail.
     odd = [(name, kind) for name, kind in schema.items() if kind.is_nested() or kind in (pl.Duration, pl.Binary)]
-    return table.with_columns(_write(pl.col(name), kind) for name, kind in odd)
+    wanted = options.columns or ()
+    return table.with_columns(
+        pl.col(name).dt.total_microseconds() / 1e6
+        if kind == pl.Duration and name in wanted
+        else _write(pl.col(name), kind)
+        for name, kind in odd
+    )
 
 
 def _write(cell: pl.Expr, kind: pl.DataType) -> pl.Expr:

@@ -299,7 +299,7 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
             from sentinel.tables.netcdf import scan_netcdf
 
             return scan_netcdf(path, options)
-        return _scan_parquet(path) if fmt == "parquet" else read_sheet(path, options).lazy()
+        return _scan_parquet(path, options) if fmt == "parquet" else read_sheet(path, options).lazy()
     with open_file(path) as file:
         head = read_head(file, str(path), fmt, options, whole=True)
     assert head is not None  # a whole file has a first line, or is refused
@@ -330,10 +330,10 @@ def rows_of(piece: bytes, fmt: str, head: Head, options: TableOptions, first_row
     return (table.filter(~blank) if blank.any() else table).with_row_index(ROW, offset=first_row)
 
 
-def _scan_parquet(path: Path) -> pl.LazyFrame:
+def _scan_parquet(path: Path, options: TableOptions) -> pl.LazyFrame:
     try:
         table = pl.scan_parquet(path, row_index_name=ROW)
-        return flatten(table)
+        return flatten(table, options)
     except pl.exceptions.PolarsError as error:
         first_line = (str(error).splitlines() or ["no reason given"])[0]
         raise DataError(f"{path}: not a readable Parquet file ({first_line})") from error

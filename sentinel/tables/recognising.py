@@ -21,7 +21,7 @@ from sentinel.domain.errors import DataError
 from sentinel.tables import ages, guessing, noticing, reading, refusals
 from sentinel.tables.apart import find_labels, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, STATES, WHITESPACE, TableOptions, matches
-from sentinel.tables.columns import join_time
+from sentinel.tables.columns import join_time, note_durations
 from sentinel.tables.complaints import REJECTED
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal, note_points
@@ -82,7 +82,9 @@ def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Re
         return _recognise_sheet(path, options, counters=counters)
     head = open_table(path, options).head(HEAD_ROWS).collect()
     what = "a file of a Solinst logger" if fmt == "xle" else ""
-    return recognise_frame(head, str(path), options, what=what, counters=counters)
+    found = recognise_frame(head, str(path), options, what=what, counters=counters)
+    spans = note_durations(pl.read_parquet_schema(path), options) if fmt == "parquet" else []
+    return replace(found, said=(*found.said, *spans))
 
 
 def _recognise_sheet(path: Path, options: TableOptions, *, counters: bool) -> Recognised:

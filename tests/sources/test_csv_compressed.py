@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
+from sentinel.analysis.intake import read_files, read_frame
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
+from sentinel.tables import TableOptions
 from tests.sources.following import csv_source, follow, line, rows, table, values
 from tests.sources.rotating import COMPRESS
 from tests.sources.test_csv_columns import write_sheet
@@ -174,3 +177,46 @@ def test_a_single_file_that_cannot_be_read_is_a_failure_of_its_source(tmp_path):
     (tmp_path / "a.csv").write_bytes(COMPRESS[".gz"](b"\0\1\2\n" * 9))
     with pytest.raises(DataError, match="binary data, not a table"):
         csv_source(tmp_path / "a.csv").fetch(None)
+
+
+def test_spans_of_time_that_are_asked_for_are_seconds_in_a_backtest_in_python_and_in_the_daemon(tmp_path):
+    """`--columns run` named a column of durations and was refused: 'PT1M30S' is not a number."""
+    table = pl.DataFrame({"time": [datetime(2020, 1, 1, hour, tzinfo=UTC) for hour in range(3)], "v": [1.0, 2.0, 3.0]})
+    table = table.with_columns(run=pl.Series([timedelta(seconds=90.5), None, timedelta(days=-1)]))
+    table.write_parquet(tmp_path / "a.parquet")
+    options, said = TableOptions(columns=("run",)), "spans of time, read in seconds: run"
+    for intake in (read_files([tmp_path / "a.parquet"], options), read_frame(table.lazy(), options)):
+        assert intake.observations.collect()["value"].to_list() == [90.5, -86_400.0]
+        assert said in intake.read_as
+    frames, _ = follow(csv_source(tmp_path / "a.parquet", columns=["run"]))
+    assert rows(frames) == [("run", 90.5), ("run", -86_400.0)]
+    assert said in frames[0].complaints[0]
+    assert rows(follow(csv_source(tmp_path / "a.parquet"))[0]) == [("v", 1.0), ("v", 2.0), ("v", 3.0)]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_a_file_that_is_rewritten_with_more_columns_gives_them_and_one_of_more_sites_says_what_to_do(tmp_path, name):
+    path = tmp_path / name
+
+    def write(**columns: list[object]) -> None:
+        hours = [datetime(2020, 1, 1, n // 2 if "site" in columns else n, tzinfo=UTC) for n in range(len(columns["v"]))]
+        table = pl.DataFrame({"time": hours, **columns})
+        table.write_parquet(tmp_path / "new") if name == "a.parquet" else table.write_csv(tmp_path / "new")
+        (tmp_path / "new").replace(path)
+
+    write(v=[1.0, 2.0])
+    source = csv_source(path)
+    _, cursor = follow(source)
+    write(v=[1.0, 2.0, 3.0], w=[None, None, 4.0])
+    frames, cursor = follow(source, cursor)
+    assert ("w", 4.0) in rows(frames)
+    assert frames[-1].columns == ("v", "w")
+    write(v=[1.0, 2.0, 3.0, 4.0], site=["north", "south", "north", "south"])
+    with pytest.raises(DataError, match=r"'site' tells the rows apart; if it names series, say so with by: \[site\]"):
+        source.fetch(cursor)
+    with pytest.raises(DataError, match=r"say so with by: \[site\]"):
+        read_files([path], TableOptions())
+    frames, cursor = follow(csv_source(path, by=["site"]), cursor)
+    assert {series for series, _ in rows(frames)} == {"north/v", "south/v"}
+    write(v=[1.0, 2.0, 3.0, 4.0, 5.0], site=["north", "south", "north", "south", "west"])
+    assert ("west/v", 5.0) in rows(follow(csv_source(path, by=["site"]), cursor)[0])

@@ -285,13 +285,14 @@ def test_flags_that_are_lists_durations_or_bytes_are_seen_as_texts_they_ended_in
     table = pl.DataFrame({"time": times, "ph": [7 + n / 10 for n in range(20)]})
     path = tmp_path / "a.parquet"
     table.with_columns(flag=pl.Series([cells[0]] * 20, dtype=pl.Series(cells).dtype)).write_parquet(path)
-    if "columns" in options:
+    if "columns" in options and shown != "PT3S":  # a duration that is asked for is a number of seconds
         with pytest.raises(DataError, match=re.escape(f"{shown!r} is not a number")):
             read_files([path], TableOptions(**options))
         return
     found = read_files([path], TableOptions(**options))
     assert found.left_out.get("flagged as bad", 0) == (20 if "flags" in options else 0)
     expected = set() if "flags" in options else {f"{shown}/ph"} if "by" in options else {"ph"}
+    expected |= {"flag"} if "columns" in options else set()
     assert set(found.observations.collect()["series"]) == expected
 
 
