@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import TableOptions, matches, number
-from sentinel.tables.columns import patterns_of
+from sentinel.tables.cells import MissingMarks, TableOptions, matches, number
+from sentinel.tables.columns import judge, patterns_of
 from sentinel.tables.shapes import find_shape
 
 FEWEST = 100
@@ -32,15 +32,20 @@ def leave_out_counters(head: pl.DataFrame, options: TableOptions, where: str) ->
     told = patterns_of(options.transform, "difference")
     names = [name for name in shape.values if not any(matches(name, one) for one in told)]
     # All columns at once, and by number, as a name may be a pattern in an expression.
-    cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(names)])
-    read = {name: number(pl.col(name), dtype, options) for name, dtype in cells.schema.items()}
+    judged = judge(head.lazy(), {name: name for name in names}, options).collect() if options.flags else head
+    cells = pl.DataFrame([judged[name].alias(str(n)) for n, name in enumerate(names)])
+    marks, read = MissingMarks.of(options), {}
+    for name, (key, dtype) in zip(names, cells.schema.items(), strict=True):
+        value = read[key] = number(pl.col(key), dtype, options)
+        if marks.numbers or marks.by_column:  # no other mark is a number
+            read[key] = pl.when(~marks.holds(pl.col(key), dtype, value, pl.lit(name))).then(value)
     first = cells.head(FEWEST).select(read.values())  # most columns are told by those
     untold = [column.name for column in first if not falls_often(_finite(column))]
-    marks = [names[int(column.name)] for column in cells.select(map(read.get, untold)) if is_counter(_finite(column))]
-    said = [say_counter(name) for name in marks]
-    if marks and len(marks) == len(shape.values):
-        raise DataError(f"{where}: {said[0]}" + (f" (likewise {', '.join(marks[1:])})" if len(marks) > 1 else ""))
-    return replace(options, exclude=(*options.exclude, *marks)), said
+    found = [names[int(column.name)] for column in cells.select(map(read.get, untold)) if is_counter(_finite(column))]
+    said = [say_counter(name) for name in found]
+    if found and len(found) == len(shape.values):
+        raise DataError(f"{where}: {said[0]}" + (f" (likewise {', '.join(found[1:])})" if len(found) > 1 else ""))
+    return replace(options, exclude=(*options.exclude, *found)), said
 
 
 def say_counter(name: str) -> str:

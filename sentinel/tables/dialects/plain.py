@@ -137,7 +137,14 @@ def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
     if not found:  # a header with a name too few, of which recognising says what it may mean
         found = [n for n in range(len(counts) - 2) if 1 < counts[n] == counts[n + 1] - 1 and _has_names(fields[n])]
         found = [n for n in found if len({*counts[n + 1 : n + 4]}) == 1]
-    return next((n for n in found if _goes_on(fields, n)), found[0] if found else None)
+    return next((n for n in found if _goes_on(fields, n) or _holds_rows(fields, n)), found[0] if found else None)
+
+
+def _holds_rows(fields: Sequence[Sequence[str]], header: int) -> bool:
+    """True where rows with times stand below a header: names further down are no reason to lose those."""
+    below = fields[header + 1 : header + 1 + ENOUGH]
+    whole = [row for row in below if len(row) == len(fields[header]) and any(map(_MOMENT.match, row))]
+    return len(whole) == ENOUGH
 
 
 def _has_names(fields: Sequence[str], *, twins: bool = False) -> bool:
