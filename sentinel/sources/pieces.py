@@ -6,6 +6,7 @@ first `HEAD_ROWS` rows says otherwise: number in a column of text, or text in on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +22,8 @@ from sentinel.tables import Shape, TableOptions, find_shape, open_table
 from sentinel.tables.apart import find_labels, labels_of, refuse_changes
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import carry_down, join_time
-from sentinel.tables.complaints import CAME, REJECTED
-from sentinel.tables.decimals import MARKED
+from sentinel.tables.complaints import REJECTED
+from sentinel.tables.decimals import LOOKED_AT, MAY_TELL
 from sentinel.tables.options import command_line
 from sentinel.tables.parsing import check_cells, find_axis, is_falling
 from sentinel.tables.plain import Layout, Moments, PlainRows
@@ -43,6 +44,7 @@ _BYTES_BEFORE = 1 << 16
 """Bytes before new rows in which the site is looked up after a restart."""
 _ROWS_SHORT = 2
 """Lines of a file that has a row, or may have one."""
+_POINTED = re.compile(rb"(?<![\d.])[1-9]\d{0,2}\.\d{3}(?![\d.])")
 _LONGEST_MARK = 4
 """Bytes of a byte order mark, which tells how a shorter head is read."""
 
@@ -187,6 +189,8 @@ class TextReader:
         if shape is None:
             if way.left_out and position.rows < HEAD_ROWS:  # they may turn out to be series
                 return None
+            if position.rows < LOOKED_AT and _POINTED.search(piece):  # a point may stand between thousands
+                return None
             shape = Shape(options.time_name, way.series, way.values, options.by, way.left_out)
         way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
         if fmt != "csv" or position.repeated:
@@ -215,15 +219,15 @@ class TextReader:
                 shape = self._learn(path, plain, fmt, head, options)
         checked, before = self._judge(joined, options, shape, position)
         said: list[str] = []
-        refused = checked.filter(pl.col(REJECTED) == Rejection.NOT_A_NUMBER)
-        if row < HEAD_ROWS and refused[CAME].str.contains(MARKED).any():
+        refused = bool((checked[REJECTED] == Rejection.NOT_A_NUMBER).any())
+        if 0 < row < LOOKED_AT and _may_tell_marks(rows, shape):
             first = join_time(_first_rows(plain, fmt, head, options).lazy(), options).collect()
             found = find_marks_again(first, shape, options, self._options, row, str(path))
             if found != options:
                 said.append(f"from row {row + 1} on also read with {command_line(found, options)}")
-                options, way = found, way._replace(read_as=write_down(found, self._options))
+                options, way, refused = found, way._replace(read_as=write_down(found, self._options)), True
                 checked, before = self._judge(joined, options, shape, position)
-        if refused.height and row < HEAD_ROWS and shape.series is None and options.columns is None:
+        if refused and row < HEAD_ROWS and shape.series is None and options.columns is None:
             learnt = self._learn(path, plain, fmt, head, options)
             if learnt != shape:
                 shape = learnt
@@ -300,6 +304,12 @@ class TextReader:
                 self._times.pop(next(iter(self._times)))
             self._times[plain.status.st_dev, plain.status.st_ino] = rows[options.time_name].drop_nulls()
         return shape
+
+
+def _may_tell_marks(rows: pl.DataFrame, shape: Shape) -> bool:
+    """True where a cell may tell decimal mark and thousands."""
+    cells = rows.select(name for name in (*shape.values, *shape.left_out) if rows.schema.get(name) == pl.String)
+    return bool(cells.select(pl.any_horizontal(pl.all().str.contains(MAY_TELL).any())).item()) if cells.width else False
 
 
 def _first_rows(plain: Plain, fmt: str, head: Head, options: TableOptions) -> pl.DataFrame:

@@ -15,7 +15,10 @@ ENOUGH_ROWS = 10
 """Rows that tell nothing, from which on a growing file is taken to have nothing to tell."""
 MARKED = r"\d[,' \u00a0\u202f]\d"
 """A mark between digits that may be a decimal comma, or stand between thousands."""
-_LOOKED_AT = 200
+MAY_TELL = rf"{MARKED}|^\s*[-+]?[1-9]\d{{0,2}}(\.\d{{3}})+\s*$"
+"""A cell that may tell which marks a table has."""
+LOOKED_AT = 200
+"""Rows that tell them."""
 _NUMBER_LIKE = re.compile(r"[-+\u2212\u2013]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
 _SPACED = re.compile(r"[-+\u2212\u2013]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
 _POINTED = re.compile(r"[-+\u2212\u2013]?[1-9]\d{0,2}(\.\d{3})+")
@@ -44,7 +47,7 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str) -> dict[
     """Tell decimal comma and marks of thousands by the first cell that decides; DataError where none does."""
     if options.decimal != "." or options.thousands is not None:
         return {}
-    first = head.head(_LOOKED_AT)
+    first = head.head(LOOKED_AT)
     # In one pass over all columns: most tables have none of these marks.
     marked = first.select((pl.col(pl.String).str.contains(MARKED)).any())
     # By a name each would be quadratic in the columns.
@@ -103,7 +106,7 @@ def note_points(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
     Those stand between columns where commas are decimal ones; of tabs and blanks that cannot be told.
     """
     if options.decimal == "." and options.thousands is None and options.separator == ";":
-        for pointed, _ in _pointed(head.head(_LOOKED_AT), options)[:1]:
+        for pointed, _ in _pointed(head.head(LOOKED_AT), options)[:1]:
             whole = pointed.replace(".", "")
             yield (
                 f"numbers such as {pointed} all have three digits behind the point, taken as a decimal point; if it "

@@ -89,6 +89,20 @@ def test_a_late_mark_by_which_rows_that_were_read_are_other_numbers_is_refused(t
         source.fetch(cursor)
 
 
+def test_a_point_that_may_stand_between_thousands_is_asked_about_when_it_comes(tmp_path):
+    """The daemon took 1.200 behind 950 as a number a little over one, about which a backtest asks."""
+    path = tmp_path / "a.csv"
+    path.write_text("time;v\n" + "".join(f"2020-02-{n:02d};{900 + n}\n" for n in range(1, 15)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write("2020-02-15;1.200\n")
+    with pytest.raises(DataError, match=r"'1.200' stand beside whole ones below a thousand"):
+        source.fetch(cursor)
+    frames, _ = follow(csv_source(path, decimal=",", thousands="."), cursor)
+    assert rows(frames) == [("v", 1200.0)]
+
+
 def test_a_file_that_is_too_short_to_tell_says_so(tmp_path):
     path, source = tmp_path / "a.csv", csv_source(tmp_path / "a.csv")
     path.write_text("date,parameter,rep,value\n")
