@@ -6,17 +6,20 @@ import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from sentinel.analysis.intake import read_files, sort
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
+from sentinel.tables.counters import is_counter
 from sentinel.tables.recognising import Recognised, recognise, recognise_text
 from sentinel.tables.times import instant, this_year, zone_in_name
+from tests.laws import examples
 
 
 def read(path: Path, text: str = "", **options) -> tuple[pl.DataFrame, Recognised]:
@@ -331,3 +334,11 @@ def test_once_both_marks_are_told_no_later_number_changes_them(tmp_path):
     (tmp_path / "a.csv").write_text("time;a\n2021-06-10;1.234,5\n2021-06-11;1,234.5\n")
     options = recognise(tmp_path / "a.csv", TableOptions()).options
     assert (options.decimal, options.thousands) == (",", ".")
+
+
+@given(st.lists(st.sampled_from([0, 0, 1, 2, -200]), min_size=100, max_size=260), st.booleans())
+@settings(max_examples=examples(20, 300), deadline=None)
+def test_a_column_that_counts_did_so_at_each_value_before_as_one_that_did_not_was_judged(steps, mostly_rises):
+    values = np.cumsum([abs(step) if mostly_rises and n % 60 else step for n, step in enumerate(steps)]).astype(float)
+    told = [is_counter(values[:length]) for length in range(100, values.size + 1)]
+    assert told == sorted(told, reverse=True)
