@@ -100,6 +100,7 @@ def _refuse_repeats(
 ) -> None:  # fmt: skip
     """Raise DataError where times repeat and columns tell the rows apart, or hold text that may."""
     by = tell_apart(head, options.time_name, texts, numbers)
+    by = () if set(by) >= set(values) else by  # a water level beside no other column is no place
     if not by and lacks_half_day(head, options):
         raise DataError(
             f"{where}: times of column {options.time_name!r} have hours 1 to 12 only and fall back behind each 12: "

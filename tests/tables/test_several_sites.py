@@ -10,6 +10,7 @@ import pytest
 from sentinel.analysis.intake import read_files, sort
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions
+from tests.sources.following import csv_source, follow, values
 
 
 def intake(folder: Path, text: str, *more: str, **options: object) -> set[str]:
@@ -116,3 +117,12 @@ def test_numbers_that_name_a_site_are_no_series_and_a_second_one_is_asked_about(
     with pytest.raises(DataError, match=f"column '{name}' tells the rows apart"):
         intake(tmp_path, text)
     assert intake(tmp_path, of_sites(name, "1", "1", later=False)) == {"temp"}
+
+
+def test_a_level_beside_no_other_column_is_a_series_though_a_time_comes_twice(tmp_path):
+    """It was asked about as a place, with `columns: []` as the other answer; a daemon that saw it grow read it."""
+    path = tmp_path / "a.csv"
+    path.write_text("time,level\n" + "".join(f"2021-06-14 {max(n, 1):02d}:00,{90 + n * 7 % 11}\n" for n in range(12)))
+    found = read_files([path], TableOptions()).observations.collect()
+    assert (set(found["series"]), found.height) == ({"level"}, 12)
+    assert len(values(follow(csv_source(path))[0])) == 12
