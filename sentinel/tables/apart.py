@@ -184,6 +184,7 @@ def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Seq
     places = [
         name for name in numbers
         if is_one_of(name, PLACES) or (is_one_of(name, POSITIONS) and head[name].n_unique() <= most)
+        or _counts_at_each_time(head, time, name)
     ]  # fmt: skip
     for name in sorted((*texts, *places), key=lambda name: head[name].null_count() > 0):
         rows = head.select(time, *chosen, name).n_unique()
@@ -192,6 +193,17 @@ def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Seq
         if left == head.height:
             return chosen
     return ()
+
+
+def _counts_at_each_time(head: pl.DataFrame, time: str, name: str) -> bool:
+    """True for whole numbers of which most times have the same ones, each once: those of plots, trees or samples."""
+    numbers = head.select(time=time, number=pl.col(name).cast(pl.Float64, strict=False)).drop_nulls("time")
+    whole = numbers["number"].is_not_null() & (numbers["number"] == numbers["number"].floor())
+    if not whole.all() or numbers.is_duplicated().any():
+        return False
+    sets = numbers.group_by("time").agg(pl.col("number").sort())["number"].value_counts(sort=True)
+    first, count = sets.row(0) if sets.height else ([], 0)
+    return len(first) > 1 and 2 * count > sets["count"].sum()
 
 
 def may_name(head: pl.DataFrame, column: str) -> bool:
