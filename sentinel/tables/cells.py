@@ -27,6 +27,8 @@ HEAD_ROWS = 1_000
 """Rows from which layout and kind of time axis are decided."""
 WHITESPACE = "whitespace"
 """The separator of columns that any number of blanks and tabs keep apart."""
+ASKED_UTC = "Etc/UTC"
+"""UTC that someone asked for: a zone in the name of the times does not take its place, as it does of the default."""
 MINUS = "\u2212\u2013"
 """Dashes that programs which write as printers do put before a number: the minus sign and the en dash."""
 

@@ -30,12 +30,15 @@ def take_zone(options: TableOptions, where: str, unit: str) -> tuple[TableOption
 
     DataError: no zone has that offset all year.
     """
-    found = None
-    if options.time_zone == TableOptions().time_zone:
-        found = zone_in_name(options.time_name) or zone_in_name(unit)
+    found = zone_in_name(options.time_name) or zone_in_name(unit)
+    where_told = f"stands in the name of the times{' or below it' * bool(unit)}"
+    if options.time_zone != TableOptions().time_zone:
+        same = found is None or found[1] in (options.time_zone, options.time_zone.removeprefix("Etc/"))
+        told = "" if same or found is None else f"zone: {found[0]!r} {where_told}, which would be {found[1]}"
+        return options, [f"{told}; read as {options.time_zone}, as --time-zone says"] if told else []
     if found is None:
         local = re.search(r"(?<![A-Za-z])(LST|[Ll]ocal|LOCAL)(?![A-Za-z])", options.time_name)
-        if local is None or options.time_zone != TableOptions().time_zone:
+        if local is None:
             return options, []
         return options, [f"{local[0]!r} in the name of the times says that they are local: --time-zone; read as UTC"]
     told, zone = found
@@ -44,9 +47,7 @@ def take_zone(options: TableOptions, where: str, unit: str) -> tuple[TableOption
         return options, []
     is_place = "/" in told and not is_fixed(zone)
     how = "so they are what clocks there show" if is_place else "so they are that far from UTC, in summer and in winter"
-    return replace(options, time_zone=zone), [
-        f"zone: {told!r} stands in the name of the times{' or below it' * bool(unit)}, {how}: {zone}"
-    ]
+    return replace(options, time_zone=zone), [f"zone: {told!r} {where_told}, {how}: {zone}"]
 
 
 def note_zone(titles: Sequence[str], options: TableOptions) -> list[str]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from sentinel.config import CsvSource, TableKeys
 from sentinel.domain.errors import UsageError
-from sentinel.tables.cells import TableOptions
+from sentinel.tables.cells import ASKED_UTC, TableOptions
 
 NAMES = tuple(field.name for field in fields(TableOptions))
 LISTS = ("by", "columns", "exclude", "fill_down", "flags", "missing", "names", "trailing", "transform")
 
 
 def options_of(settings: TableKeys) -> TableOptions:
-    """Take the options of its tables out of the settings of a source."""
-    return TableOptions(**{name: getattr(settings, name) for name in NAMES if hasattr(settings, name)})
+    """Take the options of its tables out of the settings of a source; UTC that was asked for is no default."""
+    options = TableOptions(**{name: getattr(settings, name) for name in NAMES if hasattr(settings, name)})
+    asked = "time_zone" in settings.model_fields_set and options.dialect != "none"
+    return replace(options, time_zone=ASKED_UTC) if asked and options.time_zone == "UTC" else options
 
 
 def options_from(given: Mapping[str, Any], flag: str = "--{}") -> TableOptions:

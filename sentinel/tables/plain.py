@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.domain.observation import OBSERVATIONS
-from sentinel.tables.cells import WHITESPACE, MissingMarks, TableOptions
+from sentinel.tables.cells import ASKED_UTC, WHITESPACE, MissingMarks, TableOptions
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.complaints import LONGEST_NAME_BYTES
 from sentinel.tables.naming import SITES, is_one_of
@@ -206,7 +206,7 @@ def _parse_iso(text: bytes, time_zone: str) -> int | None:
     except ValueError:
         return None
     if moment.tzinfo is None:
-        if time_zone != "UTC":
+        if time_zone not in ("UTC", ASKED_UTC):
             return None
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -35,3 +35,17 @@ def test_counts_that_differ_from_time_to_time_tell_no_series_apart(tmp_path):
     rows = [f"2021-06-{1 + n // 2:02},{n * 7 % 5},{n % 3}.5\n" for n in range(60)]
     path.write_text("date,count,ph\n" + "".join(rows))
     assert look(path)[0] == ["count", "ph"]
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("UTC", "00:00"), ("Etc/GMT-1", "23:00"), (None, "23:00")])
+@pytest.mark.parametrize("name", ["time (CET)", "Date Time, GMT+01:00"])
+def test_the_zone_that_is_asked_for_wins_over_one_in_a_name_and_that_is_said(tmp_path, zone, hour, name):
+    """UTC is the default: where it was asked for, the zone in the name took its place."""
+    path = tmp_path / "a.csv"
+    path.write_text(f'"#","{name}",temp\n' + "".join(f"{n},2021-06-{n:02} 00:00,{n % 3}.5\n" for n in range(1, 9)))
+    _, firsts, found = look(path, **{"time_zone": zone} if zone else {})
+    assert firsts[0][0][11:] == hour
+    said = "; ".join(found.said)
+    assert ("would be Etc/GMT-1; read as Etc/UTC, as --time-zone says" in said) == (zone == "UTC")
+    again = recognise(path, found.options)  # the options that are written down read it likewise
+    assert again.options.time_zone == found.options.time_zone
