@@ -43,7 +43,7 @@ TABLE_NUMBERS = (*TIME_NUMBERS, "excel1904", "mjd", "matlab", "years")
 DIALECTS = (
     "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
     "psl", "dwd", "cnv", "diver", "odv", "ibutton", "metoffice", "isdlite", "bodc",
-    "meteofrance", "nrfa", "davis",
+    "meteofrance", "nrfa", "davis", "decagon",
 )  # fmt: skip
 """Kinds of files that are known by their first lines."""
 

@@ -253,6 +253,13 @@ data,last,2021-06-20
 2021-06-19,4.25,E
 2021-06-20,,M
 """
+DECAGON = """EM123\tPort 1\tPort 1\tPort 2
+3 records\t5TM\t5TM\tEC-5
+Measurement Time\tm³/m³ VWC\t°C\tm³/m³ VWC
+18.06.2021 00:00\t***\t18.5\t0.3
+18.06.2021 01:00\t0.25\t18.25\t***
+18.06.2021 02:00\t0.26\t18.0\t0.31
+"""
 DAVIS = """\t\tTemp\tHi\tOut\tWind
 Date\tTime\tOut\tTemp\tHum\tDir
 6/18/21\t12:00a\t18.5\t19.0\t80\tNW
@@ -305,6 +312,13 @@ SPECIMENS = {
         (50.0, 55.0),
     ),
     "bodc": Specimen(BODC, ("ASLVBG02", "Residual"), FIRST, (3.125, 3.25)),
+    "decagon": Specimen(
+        DECAGON,
+        ("Port 1 5TM [m³/m³ VWC]", "Port 1 5TM [°C]", "Port 2 EC-5 [m³/m³ VWC]"),
+        "2021-06-18T01:00:00",
+        (0.25, 0.26),
+        "cp1252",
+    ),  # fmt: skip
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
     "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),

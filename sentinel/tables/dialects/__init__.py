@@ -6,6 +6,7 @@ from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
 from sentinel.tables.dialects.bodc import BODC
 from sentinel.tables.dialects.cnv import CNV
 from sentinel.tables.dialects.davis import DAVIS
+from sentinel.tables.dialects.decagon import DECAGON
 from sentinel.tables.dialects.diver import DIVER
 from sentinel.tables.dialects.dwd import DWD
 from sentinel.tables.dialects.erddap import ERDDAP
@@ -53,6 +54,7 @@ DIALECTS = (
     METEOFRANCE,
     NRFA,
     DAVIS,
+    DECAGON,
     PLAIN,
 )
 """In the order in which they are tried; the last one takes what is left."""
