@@ -10,7 +10,7 @@ import polars as pl
 
 from sentinel.tables.cells import TableOptions
 from sentinel.tables.months import NAMES
-from sentinel.tables.times import HALF, ISO_PATTERN, instant
+from sentinel.tables.times import HALF, ISO_PATTERN, RANGE, instant
 
 ISO = "ISO 8601"
 STEPS = "numbers"
@@ -49,6 +49,8 @@ _HALF = f"(?:{HALF}|[AaPp](?![A-Za-z.]))"
 _REST = (
     rf"(?:(?P<gap>[T ]|, ?)(?P<clock>[\d:.]+))?(?P<half>{_HALF})?(?P<zone> ?(?:[A-Z]{{1,4}}|z|[+-]\d{{2}}:?\d{{2}}))?"
 )
+SPAN_ZONE = r"(UTC|[A-Z]{3,4}/[A-Z]{3,4})"
+"""A zone behind a range of times, of which no clock is put back without its saying so."""
 _ISO_RE = re.compile(ISO_PATTERN.replace("(?<", "(?P<"))
 
 
@@ -59,8 +61,15 @@ def forms_of(cell: str) -> list[str]:
         return [ISO]
     if re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", text):
         return [_form_of_number(text)]
+    if both := re.fullmatch(rf"([^a-z]+) - ([^a-z]+?)(?: \({SPAN_ZONE}\))?", text):
+        ends = [_strftime_forms(one) for one in both.groups()[:2]]
+        return [f"{form}{RANGE}" for form in ends[0] if form in ends[1]]
     if day := re.match(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?=\d)", text):
         return [f"%a{day[0][3:]}{form}" for form in forms_of(text[day.end() :]) if form.startswith("%")]
+    return _strftime_forms(text)
+
+
+def _strftime_forms(text: str) -> list[str]:
     for pattern, dates in _DATES:
         found = re.fullmatch(f"(?P<date>{pattern}){_REST}".replace(r"\1", r"\2"), text)
         clock = None if found is None else _form_of_clock(found["clock"], found["half"])

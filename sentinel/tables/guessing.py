@@ -287,7 +287,9 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
 
 
 def _is_named_form(form: str, name: str) -> bool:
-    """True where the name of the times writes the order of the date, as in `Date (MM/DD/YYYY)`."""
+    """True where the name of the times writes the order of the date, as in `Date (MM/DD/YYYY)`, or it is ENTSO-E's."""
+    if re.match(r"MTU\b", name):
+        return form.startswith("%d")
     found = re.search(r"(yyyy|yy|mm|dd)([-/. ])(mm|dd)\2(yyyy|yy|mm|dd)", name.lower())
     if found is None:
         return False

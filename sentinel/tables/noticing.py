@@ -14,6 +14,7 @@ from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, num
 from sentinel.tables.clocks import is_of_clock, numbers_of, rises_by_one
 from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import texts_of
+from sentinel.tables.forms import SPAN_ZONE
 from sentinel.tables.months import VALUE, find_months
 from sentinel.tables.naming import NO_SERIES, is_one_of
 from sentinel.tables.repeated import is_fixed
@@ -48,6 +49,12 @@ def take_zone(options: TableOptions, where: str, unit: str) -> tuple[TableOption
     is_place = "/" in told and not is_fixed(zone)
     how = "so they are what clocks there show" if is_place else "so they are that far from UTC, in summer and in winter"
     return replace(options, time_zone=zone), [f"zone: {told!r} {where_told}, {how}: {zone}"]
+
+
+def zone_behind_range(cells: pl.Series) -> str:
+    """Give the zone that stands behind the first range of times; empty where there is none."""
+    text = str(cells.drop_nulls().head(1).to_list()[:1])
+    return found[1] if (found := re.search(rf"\d - .*\d \({SPAN_ZONE}\)", text)) else ""
 
 
 def note_zone(titles: Sequence[str], options: TableOptions) -> list[str]:

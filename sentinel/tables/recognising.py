@@ -215,6 +215,8 @@ def recognise_frame(
     refusals.refuse_short_header(head, names, options, where, growing=growing)
     options, notes = noticing.turn_months(names, options)
     unit = " ".join((units or {}).get(name, "") for name in options.time_columns).strip()
+    if not unit and set(options.time_columns) <= set(names):
+        unit = noticing.zone_behind_range(head[options.time_columns[-1]])
     options, zone = noticing.take_zone(options, where, unit)
     if not options.names:
         guessing.refuse_headerless(head, names, options, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -72,6 +73,8 @@ HALF = r"[ \u00a0\u202f]?[AaPp](?:[Mm]|\.[ \u00a0\u202f]?[Mm]\.)"
 _MEAN_YEAR_US = 31_556_952_000_000
 _ENOUGH = 20
 """Cells that tell how many decimals the years of a column have."""
+RANGE = " - *"
+"""End of a form of which the beginning of a range is the time: `01.01.2021 00:00 - 01.01.2021 01:00`."""
 MONTH = r"^\s*[0-9]{4}-[0-9]{2}\s*$"
 """A month without a day."""
 _UTC_US = pl.Datetime("us", "UTC")
@@ -84,7 +87,19 @@ def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, repeated: 
 
     A naive time that a change of the clocks makes happen twice is the one of the two that `repeated` says.
     """
+    if dtype == pl.String and (options.time_format or "").endswith(RANGE):
+        cell, options = _take_start(cell, options)
     return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options, repeated), _UTC_US)
+
+
+def _take_start(cell: pl.Expr, options: TableOptions) -> tuple[pl.Expr, TableOptions]:
+    """The beginning of a range, and the options that read it.
+
+    Behind it may stand which of two hours it is: in a zone that is known the order of the rows tells that.
+    """
+    zone = r"(?: \([A-Z]{3,4}\))?" if options.time_zone != "UTC" else ""
+    form = (options.time_format or "").removesuffix(RANGE)
+    return cell.str.replace(rf"^([^a-z]*?\d){zone} - .*$", "$1"), replace(options, time_format=form)
 
 
 def have_days(cells: pl.Series, options: TableOptions) -> bool:

@@ -318,7 +318,7 @@ SPECIMENS = {
         "2021-06-18T01:00:00",
         (0.25, 0.26),
         "cp1252",
-    ),  # fmt: skip
+    ),
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
     "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),

@@ -49,3 +49,42 @@ def test_the_zone_that_is_asked_for_wins_over_one_in_a_name_and_that_is_said(tmp
     assert ("would be Etc/GMT-1; read as Etc/UTC, as --time-zone says" in said) == (zone == "UTC")
     again = recognise(path, found.options)  # the options that are written down read it likewise
     assert again.options.time_zone == found.options.time_zone
+
+
+RANGES = '"MTU (CET/CEST)","Area","Load [MW]"\n' + "".join(
+    f'"30/10/2021 {n:02}:00:00 - 30/10/2021 {n + 1:02}:00:00","DE","1"\n' for n in range(1, 23)
+)
+RANGES += """\
+"30/10/2021 23:00:00 - 31/10/2021 00:00:00","DE","1"
+"31/10/2021 00:00:00 - 31/10/2021 01:00:00","DE","2"
+"31/10/2021 01:00:00 - 31/10/2021 02:00:00 (CEST)","DE","3"
+"31/10/2021 02:00:00 (CEST) - 31/10/2021 02:00:00 (CET)","DE","4"
+"31/10/2021 02:00:00 (CET) - 31/10/2021 03:00:00","DE","5"
+"31/10/2021 03:00:00 - 31/10/2021 04:00:00","DE","6"
+"""
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_the_start_of_a_range_is_the_time_also_in_the_night_of_a_change_of_clocks(tmp_path, marked):
+    path = tmp_path / "a.csv"
+    path.write_text(RANGES if marked else RANGES.replace(" (CEST)", "").replace(" (CET)", ""))
+    series, firsts, found = look(path)
+    assert (series, firsts) == (["Load [MW]"], [("2021-10-29 23:00", 1.0)])
+    times = parse(open_table(path, found.options), found.options, "a").observations.collect()["time"]
+    assert times.sort().dt.hour().to_list()[-6:] == [21, 22, 23, 0, 1, 2]
+    assert "--time-format '%d/%m/%Y %H:%M:%S - *' --time-zone Europe/Berlin" in found.said[0]
+
+
+def test_the_zone_of_ranges_may_stand_behind_them_and_is_not_taken_where_it_would_change(tmp_path):
+    path = tmp_path / "a.csv"
+    row = '"01.06.2021 0{}:00 - 01.06.2021 0{}:00 (CET/CEST)",{}\n'
+    path.write_text("MTU,Load\n" + "".join(row.format(n, n + 1, n) for n in range(8)))
+    assert look(path)[1] == [("2021-05-31 22:00", 0.0)]
+    path.write_text(path.read_text().replace("(CET/CEST)", "(CEST)"))
+    with pytest.raises(DataError, match="no column 'time'"):
+        look(path)
+    path.write_text(path.read_text().replace(" (CEST)", "").replace("01.06", "05/06").replace(".2021", "/2021"))
+    assert look(path)[1] == [("2021-06-05 00:00", 0.0)]  # ENTSO-E writes the day first
+    path.write_text(path.read_text().replace("MTU", "Period"))
+    with pytest.raises(DataError, match=r"--time-format '%d/%m/%Y %H:%M - \*' \(2021-06-05 00:00"):
+        look(path)
