@@ -43,7 +43,7 @@ TABLE_NUMBERS = (*TIME_NUMBERS, "excel1904", "mjd", "matlab", "years")
 DIALECTS = (
     "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
     "psl", "dwd", "cnv", "diver", "odv", "ibutton", "metoffice", "isdlite", "bodc",
-    "meteofrance", "nrfa", "davis", "decagon",
+    "meteofrance", "nrfa", "davis", "decagon", "rbr", "lvm",
 )  # fmt: skip
 """Kinds of files that are known by their first lines."""
 
@@ -69,9 +69,23 @@ Transform: TypeAlias = Annotated[
 ]
 # codecs.lookup also finds base64, which is an encoding of no text
 _known_encoding = require(lambda name: "x".encode(name), "a text encoding that Python knows, such as utf-8 or latin-1")
+SINCE = re.compile(
+    r"(\d+(?:\.\d+)?)? ?(second|minute|hour|day)s since (\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?)"
+)
+"""Steps of a length from a start, as `10 seconds since 2021-06-18T12:00`: the length, its unit and the start."""
+
+
+def _is_time_form(form: str) -> bool:
+    if "%" in form or form in TABLE_NUMBERS:
+        return True
+    found = SINCE.fullmatch(form)
+    return found is not None and bool(datetime.fromisoformat(found[3]))
+
+
 known_time_form = require(
-    lambda form: "%" in form or form in TABLE_NUMBERS,
-    f"a strftime form such as '%d.%m.%Y %H:%M', or {', '.join(TABLE_NUMBERS)}; leave it out for ISO 8601",
+    _is_time_form,
+    f"a strftime form such as '%d.%m.%Y %H:%M', or {', '.join(TABLE_NUMBERS)}, or '10 seconds since "
+    "2021-01-31T12:00'; leave it out for ISO 8601",
 )
 """Return a form of times; ValueError says what is allowed."""
 _known_prefix = require(str.isprintable, "text without line breaks and control characters is allowed")
@@ -114,8 +128,8 @@ class TableKeys(Part):
     exclude: tuple[Text, ...] = ()
     """Wide: columns that are no series; * stands for any text."""
     time_format: Annotated[str, AfterValidator(known_time_form)] | None = None
-    """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, excel1904, julian, mjd, matlab, years;
-    null = ISO 8601."""
+    """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, excel1904, julian, mjd, matlab, years,
+    or steps since a start, 10 seconds since 2021-01-31T12:00; null = ISO 8601."""
     time_zone: TimeZone = "UTC"
     """Time zone of event times that carry no offset."""
     time_direction: Literal["forward", "backward"] | None = None

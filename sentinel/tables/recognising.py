@@ -32,7 +32,7 @@ from sentinel.tables.encodings import find_codec, note_central, tell_encoding
 from sentinel.tables.options import command_line
 from sentinel.tables.parsing import check_cells
 from sentinel.tables.reading import TEXT, cut, file_format, open_file, open_table
-from sentinel.tables.shapes import Shape, find_shape, refuse_wildcards
+from sentinel.tables.shapes import Shape, find_shape, list_columns, refuse_wildcards
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 from sentinel.tables.units import find_unit_cells
 
@@ -206,7 +206,7 @@ def recognise_frame(
     given = given or options
     if options.dialect == "none":
         return Recognised("none", options, (), options)
-    names = [name for name in head.columns if name not in (ROW, MORE)]
+    names = list_columns(head, options, where)
     refuse_wildcards(names, where)
     marks = tuple(mark for mark in options.missing if mark not in given.missing)
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))

@@ -51,12 +51,18 @@ def refuse_wildcards(names: Iterable[str], where: str) -> None:
             raise DataError(f"{where}: a column is named {name!r}, which stands for any of them; give it another name")
 
 
+def list_columns(head: pl.DataFrame, options: TableOptions, where: str) -> list[str]:
+    """List the columns of a table; the number of a row, from 0, is one in a text file whose time it is asked to be."""
+    is_time = options.time_column == ROW and _is_file_of_text(where)
+    return [name for name in head.columns if name not in (ROW, MORE) or (is_time and name == ROW)]
+
+
 def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
     """Decide the layout from columns and first rows; DataError where a column is missing, or none could be a series."""
-    names = [name for name in head.columns if name not in (ROW, MORE)]
+    names = list_columns(head, options, where)
     refuse_wildcards(names, where)
     for name in options.time_columns:
-        require(names, name, "time", where)
+        require(names, name, "time", where, _say_steps(head, names, options, where) if name not in names else "")
     for name in options.by:
         require(names, name, "by", where)
     refuse_unmatched(names, options, where)
@@ -232,7 +238,19 @@ def is_text(where: str) -> bool:
     return not where.lower().endswith((".xlsx", ".xle", ".parquet", ".pq", ".nc", ".nc4", ".cdf"))
 
 
-def require(names: Sequence[str], wanted: str, part: str, where: str) -> None:
+def _is_file_of_text(where: str) -> bool:
+    """True of a file whose rows are numbered from 0 to its end; of an address each answer begins anew."""
+    return is_text(where) and "://" not in where
+
+
+def _say_steps(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> str:
+    """Say how rows of numbers without a time are read."""
+    if not _is_file_of_text(where) or find_texts(head, names, options):
+        return ""
+    return f"; of rows without times, at equal steps: --time-column {ROW} --time-format '10 minutes since 2021-01-31'"
+
+
+def require(names: Sequence[str], wanted: str, part: str, where: str, more: str = "") -> None:
     """Raise DataError where the column that an option names is not there."""
     if wanted in names:
         return
@@ -240,7 +258,8 @@ def require(names: Sequence[str], wanted: str, part: str, where: str) -> None:
     flag = f", or --{option.replace('_', '-')} on the command line"
     hint = "; is `separator` right?" if len(names) == 1 and is_text(where) else ""
     raise DataError(
-        f"{where}: no column {wanted!r}; columns are {list_names(names)}; say which it is with {option}{flag}{hint}"
+        f"{where}: no column {wanted!r}; columns are {list_names(names)}; say which it is with "
+        f"{option}{flag}{hint}{more}"
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
+from sentinel.config.sources import SINCE
 from sentinel.domain.clock import Clock
 from sentinel.tables.cells import TableOptions, number
 from sentinel.tables.months import MONTHS, NAMES
@@ -139,7 +141,7 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
         return cell.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
     if dtype in (pl.Datetime, pl.Date):
         return _to_utc(cell.cast(pl.Datetime("us")), options.time_zone, repeated)
-    if options.time_format in NUMBERS:
+    if options.time_format in NUMBERS or SINCE.fullmatch(options.time_format or ""):
         return _of_number(number(cell, dtype, options), options, repeated)
     if dtype.is_numeric() and options.time_format is not None:
         cell, dtype = cell.cast(pl.Int64, strict=False).cast(pl.String), pl.String()
@@ -179,6 +181,13 @@ def _of_number(days: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
     """Numbers in the units of `NUMBERS` as instants; Excel writes the time of the clock on the wall."""
     if options.time_format == "years":
         return _of_years(days, options, repeated)
+    if found := SINCE.fullmatch(options.time_format or ""):
+        step_us = {"second": 1e6, "minute": 60e6, "hour": 3_600e6, "day": 86_400e6}[found[2]] * float(found[1] or 1)
+        start = _to_utc(pl.lit(datetime.fromisoformat(found[3])), options.time_zone, repeated).cast(pl.Int64)
+        # Days and hours with fractions are rounded to whole seconds.
+        digits = 0 if found[2] in ("day", "hour") else 6
+        passed = pl.when(days.abs() * step_us < _LONGEST_S * 1e6).then(((days * step_us) / 1e6).round(digits) * 1e6)
+        return (start + passed.round().cast(pl.Int64)).cast(_UTC_US)
     units, epoch, rounded = NUMBERS[options.time_format or "%s"]
     seconds = (days - epoch) * (86_400.0 / units)
     step = rounded / 1e6

@@ -260,6 +260,50 @@ Measurement Time\tm³/m³ VWC\t°C\tm³/m³ VWC
 18.06.2021 01:00\t0.25\t18.25\t***
 18.06.2021 02:00\t0.26\t18.0\t0.31
 """
+SEABIRD = """* Sea-Bird SBE37SM-RS232 Data File:
+* System UpLoad Time = Jul 14 2021 13:00:11
+*END*
+start time =  18 Jun 2021  00:00:00
+start sample number = 1
+  18.5000,  3.25000,   10.125, 18 Jun 2021, 00:00:00
+  18.2500,  3.24000,   10.120, 18 Jun 2021, 00:10:00
+"""
+ELAPSED = """* Sea-Bird SBE 37 Data File:
+# name 0 = timeJ: Julian Days
+# name 1 = tv290C: Temperature [ITS-90, deg C]
+# name 2 = flag: flag
+# start_time = Jun 18 2021 00:00:00 [Instrument's time stamp, header]
+# bad_flag = -9.990e-29
+*END*
+ 169.000000    18.5000  0.000e+00
+ 169.006944    18.2500  0.000e+00
+"""
+RBR = """RBR TDR-2050 6.13 013045 (Windows: 6.13 - Logger: 6.80)
+Logging start     21/06/18 00:00:00
+Sample period               00:00:10
+COMMENT: mooring
+
+            Temp           Pres
+         18.5000        10.1250
+         18.2500        10.1200
+"""
+LVM = """LabVIEW Measurement\t
+Separator\tTab
+Decimal_Separator\t,
+Date\t2021/06/17
+Time\t23:59:59,5
+***End_of_Header***\t
+\t
+Channels\t2\t\t
+Date\t2021/06/18\t2021/06/18\t
+Time\t00:00:00\t00:00:00\t
+X0\t0,0E+0\t0,0E+0\t
+Delta_X\t1,5E+0\t1,5E+0\t
+***End_of_Header***\t\t\t
+X_Value\tLevel\tTemp\tComment
+0,000000\t7,5\t18,5\tbegun
+1,500000\t7,25\t18,25\t
+"""
 DAVIS = """\t\tTemp\tHi\tOut\tWind
 Date\tTime\tOut\tTemp\tHum\tDir
 6/18/21\t12:00a\t18.5\t19.0\t80\tNW
@@ -319,6 +363,19 @@ SPECIMENS = {
         (0.25, 0.26),
         "cp1252",
     ),
+    "cnv-ascii": Specimen(SEABIRD, ("column 3", "conductivity", "temperature"), FIRST, (10.125, 10.12)),
+    "cnv-elapsed": Specimen(ELAPSED, ("Temperature [ITS-90, deg C]",), FIRST, (18.5, 18.25)),
+    "rbr": Specimen(RBR, ("Pres", "Temp"), FIRST, (10.125, 10.12)),
+    "rbr-dated": Specimen(
+        RBR.replace("            Temp", "Date & Time   Temp")
+        .replace("\n         18", "\n2021/06/18 00:00:00  18", 1)
+        .replace("\n         18", "\n2021/06/18 00:00:10  18"),
+        ("Pres", "Temp"),
+        FIRST,
+        (10.125, 10.12),
+    ),
+    "lvm": Specimen(LVM, ("Level", "Temp"), FIRST, (7.5, 7.25)),
+    "lvm-steps": Specimen(LVM.replace("0,000000", "").replace("1,500000", ""), ("Level", "Temp"), FIRST, (7.5, 7.25)),
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
     "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),

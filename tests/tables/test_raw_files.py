@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from openpyxl import Workbook
 
-from sentinel.domain.errors import DataError
+from sentinel.domain.errors import DataError, UsageError
 from sentinel.tables import open_table, parse
 from sentinel.tables.options import options_from
 from sentinel.tables.recognising import Recognised, recognise
@@ -88,3 +89,39 @@ def test_the_zone_of_ranges_may_stand_behind_them_and_is_not_taken_where_it_woul
     path.write_text(path.read_text().replace("MTU", "Period"))
     with pytest.raises(DataError, match=r"--time-format '%d/%m/%Y %H:%M - \*' \(2021-06-05 00:00"):
         look(path)
+
+
+@pytest.mark.parametrize(
+    ("form", "times"),
+    [
+        ("10 seconds since 2021-06-18T12:00", ["12:00:00", "12:00:10", "12:00:20"]),
+        ("0.5 hours since 2021-06-18", ["00:00:00", "00:30:00", "01:00:00"]),
+        ("days since 2021-06-18 06:00:00.25", ["06:00:00.250000"] * 3),
+    ],
+)
+def test_rows_without_times_count_from_a_start(tmp_path, form, times):
+    path = tmp_path / "a.txt"
+    path.write_text("temp,ph\n# resting\n18.5,7.5\n18.25,7.25\n18.75,7.0\n")
+    with pytest.raises(DataError, match="rows without times, at equal steps: --time-column __row__ --time-format"):
+        look(path)
+    series, _, found = look(path, time_column="__row__", time_format=form)
+    assert series == ["ph", "temp"]
+    table = parse(open_table(path, found.options), found.options, "a").observations.collect()
+    clock = [str(one.time()) for one in table.filter(series="ph")["time"].sort()]
+    assert clock == times
+
+
+@pytest.mark.parametrize("form", ["10 seconds since yesterday", "weeks since 2021-06-18", "seconds since 2021-02-30"])
+def test_a_start_that_is_no_moment_is_refused(form):
+    with pytest.raises(UsageError, match="10 seconds since 2021-01-31T12:00"):
+        options_from({"time_format": form})
+
+
+def test_a_sheet_has_no_row_numbers_for_times(tmp_path):
+    """There the first row of values is not row 0."""
+    book = Workbook()
+    for row in (["temp", "ph"], [18.5, 7.5], [18.25, 7.0]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="no column '__row__'"):
+        look(tmp_path / "a.xlsx", time_column="__row__", time_format="hours since 2021-06-18")

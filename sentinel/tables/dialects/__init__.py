@@ -15,6 +15,7 @@ from sentinel.tables.dialects.gleon import GLEON
 from sentinel.tables.dialects.hobo import HOBO
 from sentinel.tables.dialects.ibutton import IBUTTON
 from sentinel.tables.dialects.isdlite import ISDLITE
+from sentinel.tables.dialects.lvm import LVM
 from sentinel.tables.dialects.meteofrance import METEOFRANCE
 from sentinel.tables.dialects.metoffice import METOFFICE
 from sentinel.tables.dialects.ndbc import NDBC
@@ -24,6 +25,7 @@ from sentinel.tables.dialects.paleo import PALEO
 from sentinel.tables.dialects.pangaea import PANGAEA
 from sentinel.tables.dialects.plain import PLAIN, find_separator
 from sentinel.tables.dialects.psl import PSL
+from sentinel.tables.dialects.rbr import RBR
 from sentinel.tables.dialects.rdb import RDB
 from sentinel.tables.dialects.swmp import SWMP
 from sentinel.tables.dialects.toa5 import TOA5
@@ -55,6 +57,8 @@ DIALECTS = (
     NRFA,
     DAVIS,
     DECAGON,
+    RBR,
+    LVM,
     PLAIN,
 )
 """In the order in which they are tried; the last one takes what is left."""
