@@ -33,7 +33,7 @@ from sentinel.tables.options import command_line
 from sentinel.tables.parsing import check_cells
 from sentinel.tables.reading import TEXT, cut, file_format, open_file, open_table
 from sentinel.tables.shapes import Shape, find_shape, list_columns, refuse_wildcards
-from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
+from sentinel.tables.sheets import count_titles, filled_sheets, first_texts, stack_names
 from sentinel.tables.units import find_unit_cells
 
 SAMPLE_BYTES = 1 << 20
@@ -95,7 +95,9 @@ def _recognise_sheet(path: Path, options: TableOptions, *, counters: bool) -> Re
     try:
         filled = fill(options, {"skip_rows": count_titles(path, options.sheet)})
         below = first_texts(path, filled, 3)[1:]
-        if not filled.names and len(below) > 1 and is_units(below[0]) and not is_units(below[1]):
+        if not filled.names and not filled.unit_rows and (stacked := stack_names(path, filled)):
+            filled = replace(filled, skip_rows=filled.skip_rows + stacked[0], names=stacked[1])
+        elif not filled.names and len(below) > 1 and is_units(below[0]) and not is_units(below[1]):
             filled = fill(filled, {"unit_rows": 1})
         head = open_table(path, filled).head(HEAD_ROWS).collect()
         found = recognise_frame(head, str(path), filled, given=options, counters=counters)

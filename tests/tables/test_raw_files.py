@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from openpyxl import Workbook
 
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.tables import open_table, parse
+from sentinel.tables.cells import without_unit
 from sentinel.tables.options import options_from
 from sentinel.tables.recognising import Recognised, recognise
 
@@ -125,3 +128,33 @@ def test_a_sheet_has_no_row_numbers_for_times(tmp_path):
     book.save(tmp_path / "a.xlsx")
     with pytest.raises(DataError, match="no column '__row__'"):
         look(tmp_path / "a.xlsx", time_column="__row__", time_format="hours since 2021-06-18")
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ([["Date", "North", None, "South"], [None, "T", "pH", "T"]], ("North T", "North pH", "South T")),
+        ([[None, "North", None, "South"], ["Date", "T", "pH", "T"]], ("North T", "North pH", "South T")),
+        ([["Lake"], [], [None, "North", None, "pH"], ["Date", "T", "O2", None]], ("North T", "North O2", "pH")),
+        ([["Date", "A", None, None], [None, "T", "O2", "pH"], [None, "°C", "mg/L", None]], ("A T", "A O2", "A pH")),
+        ([["Date", "Soil", None, None], [None, 10, 20, 50]], ("Soil 10", "Soil 20", "Soil 50")),
+    ],
+)
+def test_names_of_a_sheet_may_stand_below_merged_ones(tmp_path, rows, names):
+    """The columns below a merged cell, but for the first, had no name and were no series."""
+    book = Workbook()
+    for row in (*rows, *([date(2021, 6, n), n / 2, n % 3, 7 + n % 2] for n in range(1, 12))):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    series, _, found = look(tmp_path / "a.xlsx")
+    assert {without_unit(name) for name in series} == set(names)
+    written = recognise(tmp_path / "a.xlsx", found.options)
+    assert written.options.names == found.options.names
+
+
+def test_a_row_of_a_sheet_is_not_taken_for_names_because_a_column_has_none(tmp_path):
+    book = Workbook()
+    for row in (["date", "ph", None], *([f"2021-06-{n:02}", n / 2, "calm"] for n in range(1, 12))):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    assert look(tmp_path / "a.xlsx")[:2] == (["ph"], [("2021-06-01 00:00", 0.5)])
