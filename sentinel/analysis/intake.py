@@ -187,7 +187,7 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]], paths: S
             for series in parsed.shape.values if is_one_of(name, SITES) else ():
                 sites.setdefault((name, series), []).append(site)
         prefix = f"{where}: " if len(tables) > 1 else ""
-        read_as |= dict.fromkeys(prefix + line for line in (*found.said, *say_marks(parsed)))
+        read_as |= dict.fromkeys(prefix + line for line in (*found.said, *say_marks(parsed), *parsed.late))
         axis = parsed.axis
         rejected.update(parsed.rejected)
         parsed_all.append(parsed)

@@ -19,7 +19,7 @@ from sentinel.domain.observation import Rejection
 from sentinel.tables import Axis, Parsed, TableOptions
 from sentinel.tables.cells import COLUMN, HEAD_ROWS, MORE, MissingMarks
 from sentinel.tables.complaints import LONGEST_NAME_BYTES
-from sentinel.tables.parsing import find_axis
+from sentinel.tables.parsing import count_numbers, find_axis, find_late
 from sentinel.tables.reading import STREAM_BYTES, Head, csv_rows, file_format, read_head
 from sentinel.tables.shapes import Shape, find_shape
 
@@ -92,7 +92,8 @@ def _read(data: bytes, head: Head, options: TableOptions, where: str, axis: Axis
         long = _unfold(values, time, edges)
     missing = long["value"].null_count()
     rejected = {Rejection.MISSING: missing} if missing else {}
-    return Parsed(long.drop_nulls("value").lazy(), found, shape, rejected, (), {}, {}, None)
+    late = find_late(count_numbers(table.lazy().slice(HEAD_ROWS), shape.left_out, options).collect(), first, options)
+    return Parsed(long.drop_nulls("value").lazy(), found, shape, rejected, (), {}, {}, None, tuple(late))
 
 
 def _read_types(piece: bytes, head: Head, options: TableOptions, shape: Shape, axis: Axis) -> pl.DataFrame | None:

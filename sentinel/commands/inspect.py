@@ -172,6 +172,7 @@ def _describe_values(
     yield from (line for line in parsed.complaints if parsed.refusal is None or not line.startswith(rows))
     if parsed.shape.left_out:
         yield f"columns of text, no series: {_listed(parsed.shape.left_out)}"
+    yield from parsed.late
     silent = [name for name in parsed.shape.values if parsed.shape.series is None and not parsed.shape.by]
     if silent := [name for name in silent if name not in ordered.names and not name.startswith(UNNAMED)]:
         yield f"no numbers yet: {_listed(silent)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from sentinel.tables import cells, complaints
 from sentinel.tables.cells import COLUMN, HEAD_ROWS, MORE, ROW, Axis, MissingMarks, TableOptions, number
 from sentinel.tables.columns import FLAGGED, is_named, join_time, judge, patterns_of
 from sentinel.tables.complaints import CAME, REJECTED, Refusal
+from sentinel.tables.decimals import texts_of
 from sentinel.tables.repeated import find_second_rows
 from sentinel.tables.shapes import Shape, find_shape
 from sentinel.tables.times import MONTH, have_days, instant, stamp_text
@@ -41,6 +43,8 @@ class Parsed:
     """Count of each mark behind a number that was taken off."""
     refusal: Refusal | None
     """Why the table would be refused if it were read strictly; None = it would not."""
+    late: tuple[str, ...] = ()
+    """Lines on columns of text that hold numbers below the first rows."""
 
 
 def parse(
@@ -65,8 +69,9 @@ def parse(
     mark = pl.when(pl.col(REJECTED) == Rejection.MISSING).then(CAME).fill_null("").alias("mark")
     kept = checked.filter(pl.col(REJECTED).is_null())
     taken_off = kept.drop_nulls(CAME).group_by(CAME).len().sort("len", CAME, descending=True)
-    wanted = [left_out.group_by(REJECTED, mark).len(), faults, *([taken_off] if options.trailing else [])]
-    by_mark, first, *trailing = pl.collect_all(wanted, engine="streaming")
+    below = count_numbers(table.slice(HEAD_ROWS), shape.left_out, options)
+    wanted = [left_out.group_by(REJECTED, mark).len(), faults, below, *([taken_off] if options.trailing else [])]
+    by_mark, first, late, *trailing = pl.collect_all(wanted, engine="streaming")
     counts = by_mark.group_by(REJECTED).agg(pl.col("len").sum()).sort("len", REJECTED, descending=[True, False])
     marks = by_mark.filter(pl.col("mark") != "").sort("len", "mark", descending=True)
     said = complaints.complain_of_all(first, options, where, found)
@@ -79,7 +84,35 @@ def parse(
     told = dict(marks.select("mark", "len").iter_rows())
     off = dict(trailing[0].iter_rows()) if trailing else {}
     kept = kept.select("series", "time", "value")
-    return Parsed(kept, found, shape, dict(counts.iter_rows()), said, told, off, refusal)
+    return Parsed(
+        kept, found, shape, dict(counts.iter_rows()), said, told, off, refusal, (*find_late(late, head, options),)
+    )
+
+
+def count_numbers(rows: pl.LazyFrame, names: Sequence[str], options: TableOptions) -> pl.LazyFrame:
+    """Count for each of these columns the cells that are numbers, and those that are other texts."""
+    schema = rows.collect_schema()
+    missing = list(MissingMarks.of(options).texts)
+    return rows.select(
+        pl.struct(
+            (is_number := number(pl.col(name), schema[name], options).is_not_null()).sum().alias("numbers"),
+            (~is_number & ~pl.col(name).str.strip_chars().is_in(missing)).sum().alias("texts"),
+        ).alias(name)
+        for name in names
+        if schema[name] == pl.String
+    )
+
+
+def find_late(counts: pl.DataFrame, head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
+    """Say which columns of text hold mostly numbers below the first rows, by which they are no series."""
+    for name, count in zip(counts.columns, counts.row(0) if counts.width else (), strict=True):
+        if count["numbers"] > count["texts"]:
+            text = texts_of(head[name], options)[0]
+            yield (
+                f"column {name!r} holds no number in the first {HEAD_ROWS:,} rows ({text!r:.40}) "
+                f"and {count['numbers']:,} below, and is no series; if the word means no value: "
+                f"--missing {shlex.quote(text)}"
+            )
 
 
 def _find_emptied(checked: pl.LazyFrame, options: TableOptions, where: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from openpyxl import Workbook
 
+from sentinel.analysis.intake import read_files
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.tables import open_table, parse
 from sentinel.tables.cells import without_unit
@@ -158,3 +159,24 @@ def test_a_row_of_a_sheet_is_not_taken_for_names_because_a_column_has_none(tmp_p
         book.active.append(row)
     book.save(tmp_path / "a.xlsx")
     assert look(tmp_path / "a.xlsx")[:2] == (["ph"], [("2021-06-01 00:00", 0.5)])
+
+
+@pytest.mark.parametrize("word", ["unknown", "offline"])
+def test_a_word_above_the_numbers_of_a_column_is_told_where_it_is_no_mark_of_a_missing_value(tmp_path, word):
+    """Numbers that began below the first 1,000 rows were passed over, and only `inspect` named the column."""
+    path = tmp_path / "a.csv"
+    rows = [f"{n // 24 % 28 + 1:02} {n % 24:02}:00,{n % 7},{word if n < 1_100 else n % 5},calm" for n in range(1_300)]
+    lines = [f"2021-{n // 672 + 1:02}-{row}" for n, row in enumerate(rows)]
+    path.write_text("time,ph,turbidity,note\n" + "\n".join(lines[:1_299]) + "\n2021-03-01 00:00,7,3,5\n")
+    series, _, found = look(path)
+    parsed = parse(open_table(path, found.options), found.options, "a")
+    if word == "unknown":
+        assert series == ["ph", "turbidity"]
+        assert (parsed.late, parsed.marks) == ((), {"unknown": 1_100})
+        return
+    assert series == ["ph"]
+    said = "column 'turbidity' holds no number in the first 1,000 rows ('offline') and 200 below, and is no series"
+    assert [line.partition(";")[0] for line in parsed.late] == [said]
+    assert parsed.late[0].endswith("--missing offline")
+    assert look(path, missing=("offline",))[0] == ["ph", "turbidity"]
+    assert said in read_files([path], options_from({}, "{}")).read_as[-1]
