@@ -23,6 +23,8 @@ _VALUE_NAMES = (
     r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert|"
     r"resultobservedvalue|sampl\w+[ _]measurement"
 )
+_TIME_LIKE = r"dat[aeou]|time|zeit|uhr|hora|heure|hour|clock|day|month|year|jahr"
+"""Names of parts of a time, which do not name series."""
 _SITES = 4
 _MOST_PLACES = 50
 """Different numbers of a column that could tell series apart."""
@@ -184,7 +186,7 @@ def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Seq
     places = [
         name for name in numbers
         if is_one_of(name, PLACES) or (is_one_of(name, POSITIONS) and head[name].n_unique() <= most)
-        or _counts_at_each_time(head, time, name)
+        or (not re.search(_TIME_LIKE, name.lower()) and _counts_at_each_time(head, time, name))
     ]  # fmt: skip
     for name in sorted((*texts, *places), key=lambda name: head[name].null_count() > 0):
         rows = head.select(time, *chosen, name).n_unique()

@@ -35,6 +35,7 @@ def join_time(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
     schema = table.collect_schema()
     # `12:00:00.0` of a form without fractions too; but a date, 01.02.00, may have points.
     whole = r"[\d:]+" if options.time_format is not None and "f" not in options.time_format else r"\d+"
+    whole = "0{9}" if "%H.%M" in (options.time_format or "") else whole  # 08.00 is eight o'clock
     texts = [_text_of(name, schema[name]).str.strip_chars().str.replace(rf"^({whole})\.0+$", "$1") for name in parts]
     return table.with_columns(pl.concat_str(texts, separator=" ").alias(options.time_name))
 

@@ -72,7 +72,7 @@ _FLAG_ENDINGS = (
 )  # fmt: skip
 _FLAGS_OF_ALL = (
     "quality code", "quality_code", "qcode", "qc", "qf", "finalqf", "flag", "flags", "quality flag", "quality_flag",
-    "qa/qc",
+    "qa/qc", "validit\u00e9", "qualit\u00e9",
 )  # fmt: skip
 """Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "q_", "qc_", "flag_", "qv:")

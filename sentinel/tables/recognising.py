@@ -27,13 +27,13 @@ from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal, note_points
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
 from sentinel.tables.dialects.base import split
-from sentinel.tables.dialects.plain import is_units
+from sentinel.tables.dialects.plain import is_units, stack_names
 from sentinel.tables.encodings import find_codec, note_central, tell_encoding
 from sentinel.tables.options import command_line
 from sentinel.tables.parsing import check_cells
 from sentinel.tables.reading import TEXT, cut, file_format, open_file, open_table
 from sentinel.tables.shapes import Shape, find_shape, list_columns, refuse_wildcards
-from sentinel.tables.sheets import count_titles, filled_sheets, first_texts, stack_names
+from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 from sentinel.tables.units import find_unit_cells
 
 SAMPLE_BYTES = 1 << 20
@@ -95,7 +95,7 @@ def _recognise_sheet(path: Path, options: TableOptions, *, counters: bool) -> Re
     try:
         filled = fill(options, {"skip_rows": count_titles(path, options.sheet)})
         below = first_texts(path, filled, 3)[1:]
-        if not filled.names and not filled.unit_rows and (stacked := stack_names(path, filled)):
+        if not filled.names and not filled.unit_rows and (stacked := stack_names(first_texts(path, filled, 3))):
             filled = replace(filled, skip_rows=filled.skip_rows + stacked[0], names=stacked[1])
         elif not filled.names and len(below) > 1 and is_units(below[0]) and not is_units(below[1]):
             filled = fill(filled, {"unit_rows": 1})

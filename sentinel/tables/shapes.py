@@ -127,6 +127,9 @@ def _refuse_repeats(
     several = [name for name in texts if head[name].drop_nulls().n_unique() > 1]
     told = by or tuple(several or texts)[:1]
     clock = next((name for name in told if name in texts and _are_clocks(head[name], options)), None)
+    if clock is None:  # 09.15 is a number too
+        clocks = [name for name in numbers if re.search("time|zeit|uhr|hora|heure|clock", name.lower())]
+        clock = next((name for name in clocks if _are_clocks(head[name], options)), None)
     if clock is not None:
         flags = _flags("time-column", (*options.time_columns, clock))
         named = f"; if it names series: {_flags('by', told)}" * may_name(head, clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -14,10 +13,7 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MORE, ROW, TableOptions, number_twins
-from sentinel.tables.dialects.base import is_number
-from sentinel.tables.dialects.plain import is_units
 
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 Cell: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
 
 
@@ -49,24 +45,6 @@ def count_titles(path: Path, sheet: str | None = None) -> int:
 def first_texts(path: Path, options: TableOptions, count: int) -> list[list[str]]:
     """Read the first rows of a sheet as texts, from that of the names on."""
     return [list(map(_text, row)) for row in _from_names(path, options)[1][:count]]
-
-
-def stack_names(path: Path, options: TableOptions) -> tuple[int, tuple[str, ...]] | None:
-    """Join names that stand in two rows, `North` merged above `Temp` and `pH`, and units below: how many rows, names.
-
-    None where the first row leaves out no column, or the second one holds values.
-    """
-    above, under, third = [*first_texts(path, options, 3), [], []][:3]
-    gaps = [n for n, name in enumerate(above) if not name and any(under[n : n + 1])]
-    if not any(n and above[n - 1] for n in gaps) or any(map(_DATE.match, under)):
-        return None
-    if under[0] and any(map(is_number, under)):
-        return None  # a row; depths may stand below a name
-    units = third if is_units(third) else [""] * len(above)
-    groups = [next((one for one in above[n::-1] if one), "") for n in range(len(above))]
-    names = [f"{group} {name}".strip() if name else own for group, name, own in zip(groups, under, above, strict=True)]
-    written = tuple(f"{name} [{unit}]" if unit else name for name, unit in zip(names, units, strict=True))
-    return (3 if any(units) else 2, written) if all(names) else None
 
 
 def _from_names(path: Path, options: TableOptions) -> tuple[int, list[list[Cell]]]:

@@ -9,10 +9,10 @@ from openpyxl import Workbook
 
 from sentinel.analysis.intake import read_files
 from sentinel.domain.errors import DataError, UsageError
-from sentinel.tables import open_table, parse
+from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.cells import without_unit
 from sentinel.tables.options import options_from
-from sentinel.tables.recognising import Recognised, recognise
+from sentinel.tables.recognising import Recognised, recognise, recognise_text
 
 
 def look(path, **given) -> tuple[list[str], list[tuple[str, float]], Recognised]:
@@ -180,3 +180,52 @@ def test_a_word_above_the_numbers_of_a_column_is_told_where_it_is_no_mark_of_a_m
     assert parsed.late[0].endswith("--missing offline")
     assert look(path, missing=("offline",))[0] == ["ph", "turbidity"]
     assert said in read_files([path], options_from({}, "{}")).read_as[-1]
+
+
+STACKED = """Date,North,,South,
+,Temp,pH,Temp,pH
+,°C,,°C,
+2021-06-18 00:00,18.5,7.5,17.5,7.0
+2021-06-18 01:00,18.25,7.25,17.25,7.1
+2021-06-18 02:00,18.0,7.0,17.0,7.2
+"""
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_names_of_text_below_merged_ones_are_joined_however_much_of_the_file_is_there(tmp_path, units):
+    path = tmp_path / "a.csv"
+    path.write_text(STACKED if units else STACKED.replace(",°C,,°C,\n", ""))
+    series, firsts, found = look(path)
+    assert [without_unit(name) for name in series] == ["North Temp", "North pH", "South Temp", "South pH"]
+    assert firsts[0] == ("2021-06-18 00:00", 18.5)
+    assert [name for name in series if name.endswith("[°C]")] == (
+        ["North Temp [°C]", "South Temp [°C]"] if units else []
+    )
+    whole = path.read_bytes()
+    for end in (n + 1 for n, byte in enumerate(whole) if byte == ord("\n")):
+        path.write_bytes(whole[:end])
+        with path.open("rb") as file:
+            told = recognise_text(file, "a", "csv", TableOptions(), whole=False)
+        assert told is None or (told.options.names, told.options.skip_rows) == (
+            found.options.names,
+            found.options.skip_rows,
+        )
+
+
+@pytest.mark.parametrize(("mark", "form"), [(".", "%d.%m.%y %H.%M"), ("h", "%d.%m.%y %Hh%M")])
+def test_hours_with_a_point_are_asked_about_and_read_with_their_form(tmp_path, mark, form):
+    """A column of 08.00 and 09.00 was said to name series, and its zeros were taken off."""
+    path = tmp_path / "a.csv"
+    rows = [f"{1 + n // 24:02}.06.21;{n % 24:02}{mark}00;{n % 7},5;{'Regen' * (n % 9 == 2)}\n" for n in range(72)]
+    path.write_text("Datum;Uhrzeit;Temp;Bemerkung\n" + "".join(rows))
+    with pytest.raises(DataError, match=r"'Uhrzeit' holds times of day .* --time-column Datum --time-column Uhrzeit"):
+        look(path)
+    series, firsts, _ = look(path, time_column=("Datum", "Uhrzeit"), time_format=form)
+    assert (series, firsts) == (["Temp"], [("2021-06-01 00:00", 0.5)])
+
+
+def test_a_date_in_digits_beside_its_time_of_day_names_no_series(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("Date,Time,Temp\n" + "".join(f"0601{n // 24 + 10},{n % 24:02}0000,{n % 7}.5\n" for n in range(96)))
+    with pytest.raises(DataError, match="name all columns that make the time, in order"):
+        look(path)

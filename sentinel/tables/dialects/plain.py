@@ -56,9 +56,17 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
             raise UnfinishedError
         several = next((one for one in SEPARATORS[:-1] if sum(map(bool, split(rows[0][1], one))) > 1), None)
         return {"separator": several} if several else {}
-    _, header, separator = best
+    return _describe_rows(rows, *best[1:])
+
+
+def _describe_rows(rows: Sequence[tuple[int, str]], header: int, separator: str) -> Patch:
+    """Give the options of a table whose names begin in one of these numbered lines."""
     names, *below = (split(line, separator) for _, line in rows[header : header + 3])
     units = _count_units(below)
+    if stacked := stack_names([names, *below]):
+        if len(below) < len(("names", "units")):
+            raise UnfinishedError
+        return {"separator": separator, "skip_rows": rows[header + stacked[0] - 1][0] + 1, "names": stacked[1]}
     if units and not names[0] and all(below[0]) and _count_as_units(names) > _count_as_units(below[0]):
         header, units = header + 1, 0  # the units stand above the names
     return (
@@ -85,6 +93,24 @@ def _count_units(below: Sequence[Sequence[str]]) -> int:
     if len(below) == 1:
         raise UnfinishedError
     return int(not is_units(below[1]))
+
+
+def stack_names(rows: Sequence[Sequence[str]]) -> tuple[int, tuple[str, ...]] | None:
+    """Join names that stand in two rows, `North` merged above `Temp` and `pH`, and units below: how many rows, names.
+
+    None where the first row leaves out no column, or the second one holds values.
+    """
+    above, under, third = [*rows, [], []][:3]
+    gaps = [n for n, name in enumerate(above) if not name and any(under[n : n + 1])]
+    if not any(n and above[n - 1] for n in gaps) or any(map(_MOMENT.match, under)) or len(above) != len(under):
+        return None
+    if under[0] and any(map(is_number, under)):
+        return None  # a row; depths may stand below a name
+    units = third if is_units(third) and len(third) == len(above) else [""] * len(above)
+    groups = [next((one for one in above[n::-1] if one), "") for n in range(len(above))]
+    names = [f"{group} {name}".strip() if name else own for group, name, own in zip(groups, under, above, strict=True)]
+    written = tuple(f"{name} [{unit}]" if unit else name for name, unit in zip(names, units, strict=True))
+    return (3 if any(units) else 2, written) if all(names) else None
 
 
 def find_separator(lines: Sequence[str], columns: int) -> Patch:
