@@ -198,7 +198,7 @@ def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Seq
 
 
 def _counts_at_each_time(head: pl.DataFrame, time: str, name: str) -> bool:
-    """True for whole numbers of which most times have the same ones, each once: those of plots, trees or samples."""
+    """True for whole numbers of which most times have the same ones, each once: the numbers of plots or trees."""
     numbers = head.select(time=time, number=pl.col(name).cast(pl.Float64, strict=False)).drop_nulls("time")
     whole = numbers["number"].is_not_null() & (numbers["number"] == numbers["number"].floor())
     if not whole.all() or numbers.is_duplicated().any():

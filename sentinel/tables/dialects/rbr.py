@@ -30,7 +30,7 @@ def _count_from_start(lines: Sequence[str]) -> Patch:
     """Give the time of rows that have none: they count from the start, `10/03/12 12:00:00`, by the period."""
     text = "\n".join(lines)
     start = re.search(r"Logging start\s+(\d\d/\d\d/\d\d \d\d:\d\d:\d\d)", text)
-    period = re.search(r"Sample period\s+(\d+):(\d\d):(\d\d)", text)
+    period = re.search(r"(?m)^\w+ period\s+(\d+):(\d\d):(\d\d)", text)
     if start is None or period is None:
         return {}
     hours, minutes, seconds = map(int, period.groups())
