@@ -103,7 +103,13 @@ class Daemon:
         )  # fmt: skip
         self._pushing = Pushing(self._inbox, self.engine.sources, self.metrics, self._clock)
         self._schedule: Schedule | None = None
-        self._exposition = Exposition(lambda: self.engine.snapshot, self.metrics, settings.web)
+        self._exposition = Exposition(
+            lambda: self.engine.snapshot,
+            self.metrics,
+            settings.web,
+            self.engine.outbox.open_alarms,
+            self.engine.outbox.just_ended,
+        )
         access = Access(
             snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
             not_ready=self._why_not_ready, metrics=self._expose,

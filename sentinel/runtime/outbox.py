@@ -15,10 +15,10 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
 from sentinel.config import from_record
-from sentinel.domain.clock import Clock
+from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.drills import is_drill
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
@@ -30,6 +30,18 @@ from sentinel.runtime.readings import Readings
 MOST_PER_BATCH = 200
 REPLACE_SECONDS = 1.0
 """Time that receivers which are replaced have for what is owed to them."""
+SHOWN_AFTER_US = 3_600 * MICROSECONDS
+"""Time for which an alarm that ended is shown as ended; as long as the shipped rules look back over lost scrapes."""
+MOST_ENDED = 1_000
+"""Events among which a start looks for those."""
+
+
+AlarmLabels: TypeAlias = tuple[str, ...]
+"""Source, series, rule, label and severity of an alarm of a series, as its line on /metrics has them."""
+
+
+def _is_of_series(event: Event) -> bool:
+    return "members" not in event and not is_drill(event)
 
 
 class Outbox:
@@ -49,6 +61,8 @@ class Outbox:
         """The address of each receiver; first of all by the settings that were in force before."""
         self._open: dict[str, Event] = {}
         """The events that raised alarms which are open, by the ids of these, in their order."""
+        self._ended: list[tuple[int, Event]] = []
+        """The ends of alarms that were kept within the last hour, and when."""
         self._use(receivers, names or {})
 
     def _use(self, receivers: Mapping[str, Receiver], names: Mapping[str, str]) -> None:
@@ -109,8 +123,9 @@ class Outbox:
 
         Once, when the state is restored.
         """
-        self._open.clear()
-        self.note(self._journal.open_events())
+        self._open = {str(event["alarm_id"]): event for event in self._journal.open_events()}
+        ends = ((kept.arrival_us or 0, kept.body) for kept in self._journal.events(MOST_ENDED))
+        self._ended = [(at_us, event) for at_us, event in ends if event["what"] == "cleared"]
         self._journal.owe_ends(self.sinks)
         still_open = [str(event["id"]) for event in self._open.values() if not is_drill(event)]
         self._journal.owe(still_open, self.sinks)
@@ -137,6 +152,23 @@ class Outbox:
                 self._open[str(event["alarm_id"])] = event
             elif event["what"] == "cleared":
                 self._open.pop(str(event["alarm_id"]), None)
+                now_us = self._clock.now_us()
+                recent = [each for each in self._ended if each[0] >= now_us - SHOWN_AFTER_US]
+                self._ended = [*recent, (now_us, event)]
+
+    def open_alarms(self) -> Mapping[str, AlarmLabels]:
+        """Give the labels of open alarms by id, as they were raised. May be called by another thread."""
+        return {alarm: self._labels_of(event) for alarm, event in dict(self._open).items() if _is_of_series(event)}
+
+    def _labels_of(self, event: Event) -> AlarmLabels:
+        source = event.get("raised_from", self._names.get(str(event["source"]), event["source"]))
+        series = event.get("raised_as", event["series"])
+        return tuple(map(str, (source, series, event["rule"], event["label"], event["severity"])))
+
+    def just_ended(self) -> Sequence[AlarmLabels]:
+        """Give the labels of alarms that ended within the last hour. May be called by another thread."""
+        since_us = self._clock.now_us() - SHOWN_AFTER_US
+        return [self._labels_of(event) for at_us, event in self._ended if at_us >= since_us and _is_of_series(event)]
 
     def _renew(self, sink: str, courier: Courier) -> None:
         """Tell a receiver that forgets again of the alarms that are open. It is owed nothing, so none has ended."""

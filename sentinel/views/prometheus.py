@@ -6,7 +6,7 @@ A value that is not known is left out instead of shown as zero.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, islice
 from math import isinf, isnan, nan
@@ -43,8 +43,13 @@ FAMILIES = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogr
 class Exposition(Collector):
     """Renders all metrics, made anew from the snapshot and the instruments each time."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], metrics: table.Metrics, settings: WebSettings) -> None:
-        self._snapshot = snapshot
+    def __init__(
+        self, snapshot: Callable[[], Snapshot], metrics: table.Metrics, settings: WebSettings,
+        open_alarms: Callable[[], Mapping[str, table.Labels]] = dict,
+        ended: Callable[[], Iterable[table.Labels]] = list,
+    ) -> None:  # fmt: skip
+        """`open_alarms` are the labels of open alarms by id, `ended` those of alarms that ended lately, from events."""
+        self._snapshot, self._open_alarms, self._ended = snapshot, open_alarms, ended
         self._metrics = metrics
         self._settings = settings
         shown = tuple(exposed_name(label) for label in settings.labels)
@@ -96,12 +101,15 @@ class Exposition(Collector):
         detailed = set(_choose(shown, [name for name in alarmed if name in among], web.detailed_series))
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
         yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())
-        chosen = {f"sentinel_series_{name}" for name in web.series_metrics}
+        chosen, raised = {f"sentinel_series_{name}" for name in web.series_metrics}, self._open_alarms()
         for view in snapshot.views_of(shown):
             yield from _series(view, EVERY_METRIC if view.name in detailed else chosen)
-            yield from _alarms(view)
+            yield from _alarms(view, raised)
         for name in sorted(alarmed.keys() - set(shown)):
-            yield from _alarms(alarmed[name])
+            yield from _alarms(alarmed[name], raised)
+        # A line that just went away with a 1 would be the last that is known, and count again at the next lost scrape.
+        for labels in self._ended():
+            yield "sentinel_series_alarm", labels, False
 
 
 def _is_of_one(row: table.Row) -> bool:
@@ -194,11 +202,14 @@ def _label_thresholds(thresholds: tuple[float, ...]) -> Sequence[str]:
     return list(map(threshold_label, thresholds))
 
 
-def _alarms(view: SeriesView) -> Iterator[Point]:
-    """Show which rules of a series have an open alarm; of two rules of one name and severity, if either has."""
+def _alarms(view: SeriesView, raised: Mapping[str, table.Labels]) -> Iterator[Point]:
+    """Show which rules of a series have an open alarm; of two rules of one name and severity, if either has.
+
+    An open alarm keeps the labels with which it was `raised`, though its series or source is renamed.
+    """
     is_open: dict[table.Labels, bool] = {}
     for rule in view.rules:
-        labels = (view.source, view.name, rule.kind, rule.label, rule.severity)
+        labels = raised.get(rule.alarm_id, (view.source, view.name, rule.kind, rule.label, rule.severity))
         is_open[labels] = is_open.get(labels, False) or bool(rule.alarm_id)
         for remark in rule.remarks:
             yield "sentinel_series_alarm_remark", (*labels[:4], remark), 1

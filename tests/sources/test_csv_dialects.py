@@ -39,21 +39,6 @@ def test_a_file_gives_the_same_observations_whole_and_in_pieces_with_restarts(tm
     assert sorted(told) == sorted(rows(whole))
 
 
-@pytest.mark.parametrize("name", ["lvm-steps", "rbr"])
-def test_rows_without_times_are_counted_on_over_restarts(tmp_path, name):
-    path, lines = tmp_path / "logger.dat", SPECIMENS[name].text.splitlines(keepends=True)
-    for n in range(3, 10):
-        lines += [lines[-1].replace("7,25", f"7,{n}")] if name == "lvm-steps" else [f"{n}.5 {n}.25\n"]
-    cursor, times = None, []
-    for line in lines:
-        with path.open("a") as file:
-            file.write(line)
-        frames, cursor = follow(csv_source(path), cursor)
-        times += [time for frame in frames for time in frame.observations["time"].unique().sort()]
-    step = timedelta(seconds=1.5 if name == "lvm-steps" else 10)
-    assert times == [datetime(2021, 6, 18, tzinfo=UTC) + n * step for n in range(9)]
-
-
 def test_marks_that_a_backtest_finds_in_the_first_rows_are_found_as_they_come_and_later_ones_are_counted(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time;v\n01.02.2020;0,5\n")

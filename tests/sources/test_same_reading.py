@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sentinel.tables.options import options_from
 from tests.laws import examples
 from tests.sources.following import csv_source, follow
 from tests.sources.tables_written import Written, write_table
+from tests.tables.specimens import SPECIMENS
 
 Observations = dict[tuple[str, int], float]
 
@@ -138,3 +140,18 @@ def test_a_column_that_a_rewritten_header_adds_is_taken_up(tmp_path: Path) -> No
     found = {(name, round(time.timestamp() * 1e6)): one for name, time, one in frames[0].observations.iter_rows()}
     assert found == by_backtest(path, {})
     assert sum(name == "c" for name, _ in found) == 2
+
+
+@pytest.mark.parametrize("name", ["lvm-steps", "rbr"])
+def test_rows_without_times_are_counted_on_over_restarts(tmp_path, name):
+    path, lines = tmp_path / "logger.dat", SPECIMENS[name].text.splitlines(keepends=True)
+    for n in range(3, 10):
+        lines += [lines[-1].replace("7,25", f"7,{n}")] if name == "lvm-steps" else [f"{n}.5 {n}.25\n"]
+    cursor, times = None, []
+    for line in lines:
+        with path.open("a") as file:
+            file.write(line)
+        frames, cursor = follow(csv_source(path), cursor)
+        times += [time for frame in frames for time in frame.observations["time"].unique().sort()]
+    step = timedelta(seconds=1.5 if name == "lvm-steps" else 10)
+    assert times == [datetime(2021, 6, 18, tzinfo=UTC) + n * step for n in range(9)]
