@@ -10,10 +10,20 @@ from typing import Any, NamedTuple
 
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.gates import REBASE, RESET
 
 WITHDRAWN, CORRECTED, SETTINGS = "withdrawn", "corrected", "settings"
-"""Reasons why an alarm ended: values corrected since do not raise it, or raise it and had ended it by then; its site is
-not in the settings any more, as it was."""
+GAP, NEW_LEVEL, COUNTERPART_LOST, COUNTERPART_BACK = "gap", "new_level", "counterpart_lost", "counterpart_back"
+RETIRED, FORGOTTEN, BEGUN_ANEW = "retired", "forgotten", "begun_anew"
+ENDED_BY = {
+    RESET: "by a declared reset", REBASE: "by a declared rebase",
+    WITHDRAWN: "by corrected values", CORRECTED: "by corrected values", SETTINGS: "by a change of settings",
+    GAP: "by a gap", NEW_LEVEL: "by a new level",
+    COUNTERPART_LOST: "by the loss of its counterpart", COUNTERPART_BACK: "by the return of its counterpart",
+    RETIRED: "by retiring the series", FORGOTTEN: "by forgetting the series", BEGUN_ANEW: "by a new beginning",
+}  # fmt: skip
+"""What ended an alarm that did not end by itself, in words behind `ended`. Values corrected since do not raise one that
+is `WITHDRAWN`, and raise one that is `CORRECTED` and had ended it by then."""
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.words`."""
 
@@ -67,7 +77,9 @@ class AlarmEvent(NamedTuple):
     tick: int = -1
     """Number of that tick on the grid of the series; -1 = not known."""
     ended_by: str = ""
-    """`reset` or `rebase`, where a declared event ended it; `WITHDRAWN` or `CORRECTED`; empty otherwise."""
+    """What ended it where it did not end by itself, of `ENDED_BY`; empty otherwise, and where it is not known."""
+    gap_ticks: int = 0
+    """Ticks without a value after which a gap ended it; 0 = it was no gap, or values were missing here and there."""
 
     @property
     def e_value(self) -> float:

@@ -14,6 +14,7 @@ from sentinel.config import EmailNotify
 from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.drills import is_drill
+from sentinel.domain.events import ENDED_BY
 from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key, page_of
 
 _NUMBERS = ("lag1", "lag1_low", "lag1_high", "recovery_seconds", "evidence", "e_value", "alpha", "threshold")
@@ -78,7 +79,8 @@ class EmailNotifier(Notifier):
         severity, of_drill = str(event["severity"]), is_drill(event)
         ended = event["what"] == "cleared"
         about = "the way of an alarm is tested" if of_drill else event["series"]
-        subject = f"[sentinel{' drill' if of_drill else ''}] {'ended' if ended else severity}: {about}"
+        how = " ".join(filter(None, ("ended", ENDED_BY.get(str(event.get("ended_by"))))))
+        subject = f"[sentinel{' drill' if of_drill else ''}] {how if ended else severity}: {about}"
         message["Subject"] = "".join(c if c.isprintable() else " " for c in subject).encode("utf-8", "replace").decode()
         message["From"], message["To"] = settings.sender, ", ".join(settings.to)
         message["Date"] = formatdate(self._clock.now_us() / MICROSECONDS)

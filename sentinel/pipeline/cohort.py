@@ -79,6 +79,8 @@ class SteppedBlock(NamedTuple):
     conditioned: Conditioned
     scored: Scored
     states: States
+    before: Ints
+    """The last tick of each column before the block; -1 = none."""
     checked: Checked | None = None
     """None = nothing is checked."""
 
@@ -199,7 +201,7 @@ class Cohort:
             parts["grid"] = state.grid._replace(skipped=state.grid.skipped.copy())
             parts["grid"].skipped[rows] = skipped
         took("alarm", perf_counter() - start)
-        return state._replace(**parts), SteppedBlock(block, conditioned, scored, states, checked)
+        return state._replace(**parts), SteppedBlock(block, conditioned, scored, states, given["last"].tick, checked)
 
 
 def _count_holds(block: Block, last_tick: Ints, skipped: Ints) -> tuple[Ints, Ints | None]:

@@ -17,7 +17,7 @@ from math import log10
 import numpy as np
 
 from sentinel.config import Settings, SiteSettings
-from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.events import SETTINGS, AlarmEvent, SiteEvent
 from sentinel.domain.labels import comparison_name
 from sentinel.domain.renaming import present_names
 from sentinel.pipeline import sites
@@ -53,7 +53,7 @@ def migrate(
     for (old, at), members in zip(before.keys, before.cohorts, strict=True):
         ids = number[members.series]
         gone = np.flatnonzero(ids < 0)
-        ended += end_alarms(pipeline, before, old, (), take_series(members, gone))
+        ended += end_alarms(pipeline, before, old, (), take_series(members, gone), SETTINGS)
         for plan, rows in plans.divide(ids, old.cadence, conditioning=old.conditioning):
             part = take_series(members, rows)
             if not np.array_equal(part.series, ids[rows]):
@@ -64,7 +64,7 @@ def migrate(
                 continue
             if not _has_same_verdicts(plan, old):
                 rules = plan.rules if _has_same_cells(plan, old) else ()
-                ended += end_alarms(pipeline, state, old, rules, part)
+                ended += end_alarms(pipeline, state, old, rules, part, SETTINGS)
                 part = _follow_plan(pipeline, old, plan, part)
             if not _has_same_cells(plan, old):
                 afresh += part.series.tolist()
@@ -184,11 +184,11 @@ def _find(rule: PlanRule, rules: Sequence[PlanRule]) -> int | None:
 
 
 def end_alarms(
-    pipeline: Pipeline, state: PipelineState, old: Plan, kept: Sequence[PlanRule], part: CohortState
+    pipeline: Pipeline, state: PipelineState, old: Plan, kept: Sequence[PlanRule], part: CohortState, ended_by: str
 ) -> Iterator[AlarmEvent]:
-    """Clear the open alarms of these series whose rules are gone, at the last tick of each."""
+    """Clear the open alarms of these series whose rules are gone, at the last tick of each, and say what ended them."""
     gone = np.array([_find(rule, kept) is None for rule in old.rules], bool)
-    return tell_open(pipeline, state, old, part, gone, "cleared")
+    return (one._replace(ended_by=ended_by) for one in tell_open(pipeline, state, old, part, gone, "cleared"))
 
 
 def open_alarms(pipeline: Pipeline, state: PipelineState) -> Iterator[AlarmEvent]:

@@ -13,13 +13,23 @@ from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
 from sentinel.domain.channels import UNKNOWN, Estimates
-from sentinel.domain.events import AlarmEvent, SiteEvent, alarm_id, remark_names
+from sentinel.domain.events import (
+    COUNTERPART_BACK,
+    COUNTERPART_LOST,
+    NEW_LEVEL,
+    AlarmEvent,
+    SiteEvent,
+    alarm_id,
+    remark_names,
+)
+from sentinel.domain.events import GAP as BY_GAP
 from sentinel.domain.gates import REBASE, RESET
 from sentinel.domain.renaming import first_names
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.checks import flags_of
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
-from sentinel.pipeline.grid import ABSENT, GAP, REBASES, RESETS, TICK, Grid
+from sentinel.pipeline.conditioning import ComparisonBlock
+from sentinel.pipeline.grid import ABSENT, GAP, REBASES, RESETS, Grid
 from sentinel.pipeline.state import PipelineState
 from sentinel.pipeline.watching import IN_ALARM, WATCHING, code_ticks
 
@@ -107,11 +117,11 @@ def strongest(evidence: Floats) -> Floats:
 def alarm_event(
     state: PipelineState, cohort: Cohort, members: CohortState, row: int, k: int, what: str, raised: int, tick: int,
     leading: int, remarks: int, threshold: float, evidence: float = math.nan, estimates: Estimates[float] = UNKNOWN,
-    kind: int = TICK,
+    ended_by: str = "", gap_ticks: int = 0,
 ) -> AlarmEvent:  # fmt: skip
     """Make the event of rule `k` of the series in this row, at the end of `tick`; the alarm was raised at `raised`.
 
-    The channel `leading` gave most evidence; `remarks` in bits; `kind` is that of the tick in its block.
+    The channel `leading` gave most evidence; `remarks` in bits.
     """
     plan, series = cohort.plan, members.series[row]
     rule, name = plan.rules[k], state.names[series]
@@ -125,9 +135,23 @@ def alarm_event(
         relative=channel.relative, remarks=remark_names(int(remarks)), alpha=rule.alpha, severity=rule.severity,
         threshold=_same_nan(float(threshold) if channel.line is None else channel.line),
         evidence=_same_nan(float(evidence)), estimates=estimates.each(_same_nan), time_us=time_us,
-        cadence_us=plan.cadence_us, scale=scale, tick=int(tick),
-        ended_by=_ENDED_BY.get(int(kind), "") if what == "cleared" else "",
+        cadence_us=plan.cadence_us, scale=scale, tick=int(tick), ended_by=ended_by, gap_ticks=gap_ticks,
     )  # fmt: skip
+
+
+def _find_cause(ticks: SteppedBlock, t: int, s: int, evidence: float) -> tuple[str, int]:
+    """Find what ended an alarm at this place of a block, and how many ticks before had no value if it was a gap."""
+    block, given = ticks.block, ticks.conditioned
+    kind = int(block.kind[t, s])
+    if kind == GAP:
+        return BY_GAP, int(block.tick[t, s] - (block.tick[t - 1, s] if t else ticks.before[s]))
+    if kind in _ENDED_BY or not math.isnan(evidence):
+        return _ENDED_BY.get(kind, ""), 0
+    if not given.pairs.reset[t, s]:  # a scale that was not seen for as long as its baseline lasts
+        return BY_GAP, 0
+    if isinstance(block, ComparisonBlock) and given.target is not None and not block.target.reset[t, s]:
+        return COUNTERPART_LOST if given.target.alone[t, s] else COUNTERPART_BACK, 0
+    return NEW_LEVEL, 0
 
 
 def _same_nan(number: float) -> float:
@@ -196,10 +220,11 @@ class ResultBuilder:
         for what, flags in (("raised", found.raised), ("cleared", found.cleared)):
             for t, s, k in np.argwhere(flags).tolist() if flags.any() else ():
                 at = t, s, k
+                why = _find_cause(ticks, t, s, found.evidence[at]) if what == "cleared" else ("", 0)
                 yield alarm_event(
                     self._state, cohort, members, block.rows[s], k, what, ticks.states.episode[at], block.tick[t, s],
                     found.leading[at], found.label[at], found.threshold[at], found.evidence[at],
-                    Estimates._make(float(array[t, s]) for array in ticks.scored.estimates), block.kind[t, s],
+                    Estimates._make(float(array[t, s]) for array in ticks.scored.estimates), *why,
                 )  # fmt: skip
 
     def build(self) -> Result:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from sentinel.config import Settings
-from sentinel.domain.events import AlarmEvent
+from sentinel.domain.events import FORGOTTEN, RETIRED, AlarmEvent
 from sentinel.domain.labels import comparison_name
 from sentinel.domain.renaming import add_name, first_names
 from sentinel.pipeline.arrays import Flags
@@ -24,12 +24,14 @@ from sentinel.pipeline.sites import rename_in_sites
 from sentinel.pipeline.state import know_again
 
 
-def retire(pipeline: Pipeline, state: PipelineState, name: str) -> tuple[PipelineState, tuple[AlarmEvent, ...]]:
+def retire(
+    pipeline: Pipeline, state: PipelineState, name: str, ended_by: str = RETIRED
+) -> tuple[PipelineState, tuple[AlarmEvent, ...]]:
     """Take out a series of the journal; also end its open alarms. One that is not known changes nothing."""
     number = _find(state, name)
     if number < 0:
         return state, ()
-    state, gone, ended = take_out(pipeline, state, number)
+    state, gone, ended = take_out(pipeline, state, number, ended_by)
     return replace(state, retired=(*state.retired, gone)), ended
 
 
@@ -40,12 +42,12 @@ def forget(pipeline: Pipeline, state: PipelineState, name: str) -> tuple[Pipelin
     if gone is not None:
         state = replace(state, retired=tuple(each for each in state.retired if each != gone))
     elif (number := _find(state, name)) >= 0:
-        state, gone, ended = take_out(pipeline, state, number)
+        state, gone, ended = take_out(pipeline, state, number, FORGOTTEN)
     return (state if gone is None else replace(state, forgotten=(*state.forgotten, gone))), ended
 
 
 def take_out(
-    pipeline: Pipeline, state: PipelineState, number: int
+    pipeline: Pipeline, state: PipelineState, number: int, ended_by: str = ""
 ) -> tuple[PipelineState, tuple[int, str, str], tuple[AlarmEvent, ...]]:
     """Take out the series of this number; give its id, name and source as well, and the ends of its alarms."""
     both, count = state.comparisons, len(state.names)
@@ -58,7 +60,7 @@ def take_out(
     for key, members in zip(state.keys, state.cohorts, strict=True):
         mine = gone[members.series]
         if mine.any():
-            ended += end_alarms(pipeline, state, key[0], (), take_series(members, np.flatnonzero(mine)))
+            ended += end_alarms(pipeline, state, key[0], (), take_series(members, np.flatnonzero(mine)), ended_by)
             members = take_series(members, np.flatnonzero(~mine))
         if members.series.size:
             keys.append(key)

@@ -20,7 +20,7 @@ from sentinel.config import Settings, from_record
 from sentinel.domain.acting import Action
 from sentinel.domain.channels import Estimates
 from sentinel.domain.errors import StateError
-from sentinel.domain.events import WITHDRAWN, AlarmEvent, clear, read_event
+from sentinel.domain.events import BEGUN_ANEW, WITHDRAWN, AlarmEvent, clear, read_event
 from sentinel.domain.gates import GateEvent
 from sentinel.domain.renaming import present_names
 from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten, group_joined
@@ -143,7 +143,7 @@ class Replica:
             case Action.TAKEN_BACK:
                 self.state = take_back(self.settings, self.state, fact["series"])
             case Action.BEGUN_ANEW:
-                self.state, ended = retire(self.pipeline, self.state, fact["series"])
+                self.state, ended = retire(self.pipeline, self.state, fact["series"], BEGUN_ANEW)
                 self.state = take_back(self.settings, self.state, fact["series"])
             case Action.FORGOTTEN:
                 self.state, ended = forget(self.pipeline, self.state, fact["series"])
@@ -271,7 +271,9 @@ def _start_afresh(journal: Journal, replica: Replica, checkpoint: Checkpoint, se
     replica.state = replace(replica.state, sites=of_sites, retired=retired, forgotten=forgotten)
     open_alarms = journal.open_alarms(checkpoint.batch)
     ended = tuple(
-        clear(alarm, max(alarm["time_us"], replica.watermarks.get(alarm["source"], alarm["time_us"])))
+        clear(alarm, max(alarm["time_us"], replica.watermarks.get(alarm["source"], alarm["time_us"])))._replace(
+            ended_by=BEGUN_ANEW
+        )
         for alarm in open_alarms
     )
     replica.state, result = replica.pipeline.with_sites(replica.state, Result(ended))

@@ -9,7 +9,20 @@ from math import ceil, exp, floor, isnan, log, log10, nan
 from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.events import CORRECTED, WITHDRAWN, AlarmEvent, SiteEvent
+from sentinel.domain.events import (
+    BEGUN_ANEW,
+    CORRECTED,
+    COUNTERPART_BACK,
+    COUNTERPART_LOST,
+    FORGOTTEN,
+    GAP,
+    NEW_LEVEL,
+    RETIRED,
+    SETTINGS,
+    WITHDRAWN,
+    AlarmEvent,
+    SiteEvent,
+)
 from sentinel.domain.labels import read_key
 from sentinel.domain.printing import for_json
 from sentinel.domain.spans import (
@@ -26,11 +39,21 @@ from sentinel.text import words
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
-_ANEW = {"reset": "the series begins anew", "rebase": "level and evidence begin anew"}
-_CORRECTED = {
+_ENDED = {
     WITHDRAWN: "is withdrawn: with values that were corrected since it is not raised. The series has not recovered",
     CORRECTED: "has ended: with values that were corrected since it was over before",
+    "reset": "has ended with a declared reset, not by itself; the series begins anew",
+    "rebase": "has ended with a declared rebase, not by itself; level and evidence begin anew",
+    GAP: "has ended after a gap, not by itself: {gap}; evidence is gathered anew",
+    NEW_LEVEL: "has ended by a new level, not by itself; level and evidence begin anew",
+    COUNTERPART_LOST: "has ended, not by itself: its counterpart was lost; judged alone, evidence begins anew",
+    COUNTERPART_BACK: "has ended, not by itself: its counterpart came back; evidence begins anew",
+    SETTINGS: "has ended with a change of settings, not by itself",
+    RETIRED: "has ended as the series was retired, not by itself; it is not judged any more",
+    FORGOTTEN: "has ended as the series was forgotten, not by itself; its next value begins a new series",
+    BEGUN_ANEW: "has ended, not by itself: the series begins anew",
 }
+"""What an alarm that something else has ended says, by what did."""
 _RECOVERY = ("recovery_seconds", "recovery_low_seconds", "recovery_high_seconds")
 _DERIVED = ("e_value", "cadence_seconds", *_RECOVERY)
 _ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cadence_us", "estimates")]
@@ -270,11 +293,10 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     claim = CLAIMS[event.kind]
     own = ", set from its own baseline period," if event.relative else ""
     now = claim.now.format(threshold=event.threshold, own=own)
-    if event.what == "cleared" and event.ended_by in _CORRECTED:
-        return f"{event.series}: the alarm {_CORRECTED[event.ended_by]}."
     if event.what == "cleared" and event.ended_by:
-        anew = _ANEW[event.ended_by]
-        return f"{event.series}: the alarm has ended with a declared {event.ended_by}, not by itself; {anew}."
+        empty = duration_in_words(event.gap_ticks * event.cadence_us / MICROSECONDS)
+        gap = f"there were no values for {empty}" if event.gap_ticks else "too many values were missing"
+        return f"{event.series}: the alarm {_ENDED[event.ended_by].format(gap=gap)}."
     if event.what == "cleared" and isnan(event.evidence):
         return (
             f"{event.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "

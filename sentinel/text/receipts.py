@@ -12,7 +12,7 @@ from detectors.ledger import MEMORY, QUEUED, SEGMENT
 from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import Estimates
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.events import CORRECTED, SETTINGS, WITHDRAWN
+from sentinel.domain.events import ENDED_BY, WITHDRAWN
 from sentinel.domain.spans import DAY, duration_in_words, moment_in_words, number_in_words
 from sentinel.text.words import REMARKS, SHIFTED, budget_in_words, lag1_in_words, rule_and_severity, rule_in_words
 
@@ -91,10 +91,8 @@ class Episode(NamedTuple):
 
     def _open_or_ended(self) -> str:
         if self.cleared is not None:
-            by = self.cleared.get("ended_by")
-            how = f" by a declared {by}, not by itself" if by else ""
-            how = " by corrected values, not by itself" if by in (WITHDRAWN, CORRECTED) else how
-            how = " by a change of settings, not by itself" if by == SETTINGS else how
+            by = ENDED_BY.get(self.cleared.get("ended_by") or "")
+            how = f" {by}, not by itself" if by else ""
             return f"ended {moment(self.raised, self.cleared.get('time_us'))}{how}"
         if self.acknowledged is None:
             return "open"

@@ -40,6 +40,11 @@ def test_an_alarm_is_a_mail_and_its_end_an_answer_to_it(mailbox: Mailbox, tmp_pa
     assert "lag1: 0.91" in text
     assert "https://lakes.example.org/series/lake/l%C3%B6aded%0A" in text
     assert "https://lakes.example.org/alarms/a1b2" in text
+    notifier.send([CLEARED | {"ended_by": why} for why in ("", None, "gap", "retired")], soon())
+    assert [mail["subject"].partition(":")[0] for mail in mailbox.mail[2:]] == [
+        "[sentinel] ended", "[sentinel] ended", "[sentinel] ended by a gap", "[sentinel] ended by retiring the series"
+    ]  # fmt: skip
+    del mailbox.mail[2:]
     notifier.send([EVENT], soon())
     assert mailbox.mail[2]["message-id"] == first["message-id"], "a repetition can be told"
 
