@@ -45,6 +45,12 @@ JUMPED = log(40.0)
 32 times their variance before they tipped, and mostly more than 100 times after it, while series at rest with a lag-1
 autocorrelation of 0.99 change by 8 times."""
 
+
+def hides_recovery(lag1_high: float, *, shifted: bool) -> bool:
+    """True where no recovery time is known: all that is known is "very slow", and a `shifted` level looks like it."""
+    return shifted and lag1_high >= 1.0
+
+
 UNKNOWN = Estimates(*[nan] * len(Estimates._fields))
 """The estimates of a series that is not ready; all share one NaN, so that the tuple equals itself."""
 

@@ -14,7 +14,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.domain.channels import JUMPED, UNKNOWN, Estimates
+from sentinel.domain.channels import JUMPED, UNKNOWN, Estimates, hides_recovery
 from sentinel.domain.flags import CheckCount
 from sentinel.domain.labels import read_key
 from sentinel.domain.spans import NEVER_US
@@ -203,6 +203,11 @@ class SeriesView:
         """True if numbers may be of a jump of the level: an open alarm is one-sided, or the variance far too large."""
         is_one_sided = any(rule.alarm_id and "one_sided" in rule.remarks for rule in self.rules)
         return is_one_sided or self.estimates.spread > JUMPED
+
+    @property
+    def hides_recovery(self) -> bool:
+        """True if the recovery time is not known, whatever its numbers say: it may have shifted."""
+        return hides_recovery(self.estimates.lag1_high, shifted=self.shifted)
 
     @property
     def period_seconds(self) -> float:

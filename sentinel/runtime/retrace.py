@@ -72,10 +72,14 @@ class Trace:
     ticks: TracedTicks | None = None
 
     def differences(self, kept: Mapping[str, Any]) -> list[str]:
-        """Name the facts that differ from the event that was kept, bit for bit; sentences and texts may differ."""
+        """Name the facts that differ from the event that was kept, bit for bit; sentences and texts may differ.
+
+        A recovery time follows from lag-1, which is compared; earlier versions gave one also where it is not known.
+        """
         if self.body is None:
             return ["the replay raised no such alarm"]
-        names = [name for name in self.body if name in kept and name not in ("id", "text")]
+        unknown = {name for name, fact in self.body.items() if name.startswith("recovery_") and fact is None}
+        names = [name for name in self.body if name in kept and name not in {"id", "text"} | unknown]
         return [
             f"{name}: {kept[name]!r} was sent, {self.body[name]!r} follows from the journal"
             for name in names

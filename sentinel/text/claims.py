@@ -7,7 +7,7 @@ from dataclasses import asdict
 from math import ceil, exp, floor, isnan, log, log10, nan
 
 from sentinel.config import RISE, SLOWER
-from sentinel.domain.channels import CLAIMS, Estimates
+from sentinel.domain.channels import CLAIMS, Estimates, hides_recovery
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import (
     BEGUN_ANEW,
@@ -273,7 +273,10 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
 
 
 def _recovery_numbers(event: AlarmEvent) -> dict[str, float]:
-    """Give the recovery time in seconds with the ends of its 95 % band; NaN or infinite where there is none."""
+    """Give the recovery time in seconds with the ends of its 95 % band; NaN or infinite where there is none, and NaN
+    where the text says that it is unknown."""
+    if hides_recovery(event.estimates.lag1_high, shifted="one_sided" in event.remarks):
+        return dict.fromkeys(_RECOVERY, nan)
     found = (-1.0 / log(lag1) if 0.0 < lag1 < 1.0 else nan for lag1 in event.estimates[:3])
     seconds = event.cadence_us / MICROSECONDS
     return {name: ticks * seconds for name, ticks in zip(_RECOVERY, found, strict=True)}
@@ -337,7 +340,7 @@ def recovery_clause(estimates: Estimates[float], length: Callable[[float], str],
     Empty where lag-1 is not above 0 or does not tell it. `length` writes so many ticks as a duration.
     """
     known, lag1 = words.known_recovery(estimates)
-    if known == "at least" and shifted:
+    if known and hides_recovery(estimates.lag1_high, shifted=shifted):
         return f", recovery time {words.SHIFTED}"
     return f", recovery time {known} {length(-1.0 / log(lag1))}" if known else ""
 

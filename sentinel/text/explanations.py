@@ -7,11 +7,11 @@ from math import isnan, log
 from textwrap import wrap
 from typing import NamedTuple
 
-from sentinel.domain.channels import Estimates
+from sentinel.domain.channels import Estimates, hides_recovery
 from sentinel.domain.printing import for_json
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso
 from sentinel.text import receipts
-from sentinel.text.words import lag1_in_words
+from sentinel.text.words import SHIFTED, known_recovery, lag1_in_words
 
 WIDTH, TITLE = 110, 20
 """Letters of a line, and of the titles of its rows."""
@@ -80,7 +80,7 @@ def explanation_in_words(
     yield from _section("what was claimed", receipts.claim_rows(body))
     if found is not None:
         yield from _section("how it came", _course(body, found))
-        yield from _sides(found, body.get("cadence_seconds") or 0.0)
+        yield from _sides(found, body)
         others = [
             (each.name, {True: "yes: ", False: "no: ", None: ""}[each.found] + each.text) for each in found.lookalikes
         ]
@@ -106,8 +106,9 @@ def _course(body: receipts.Event, found: Explanation) -> Iterator[tuple[str, str
     )
 
 
-def _sides(found: Explanation, cadence: float) -> Iterator[str]:
+def _sides(found: Explanation, body: receipts.Event) -> Iterator[str]:
     """Yield a table of both sides."""
+    cadence, shifted = body.get("cadence_seconds") or 0.0, "one_sided" in (body.get("remarks") or ())
     sides = [side for side in (found.before, found.since) if side is not None]
     titles = ["before", "since"] if len(sides) == 2 else ["since"]
     rows = [
@@ -117,7 +118,7 @@ def _sides(found: Explanation, cadence: float) -> Iterator[str]:
         ("mean", [_number(side.mean) for side in sides]),
         ("standard dev.", [_number(side.deviation) for side in sides]),
         ("lag 1 at the end", [lag1_in_words(side.estimates) for side in sides]),
-        ("recovery time", [_recovery(side, cadence) for side in sides]),
+        ("recovery time", [_recovery(side, cadence, shifted=shifted and side is found.since) for side in sides]),
     ]
     yield ""
     yield f"{'both sides':<{TITLE + 2}}" + "".join(f"{title:<28}" for title in titles).rstrip()
@@ -125,9 +126,11 @@ def _sides(found: Explanation, cadence: float) -> Iterator[str]:
         yield f"  {title:<{TITLE}}" + "".join(f"{cell:<28}" for cell in cells).rstrip()
 
 
-def _recovery(side: Side, cadence: float) -> str:
-    lag1 = side.estimates.lag1
-    return duration_in_words(-cadence / log(lag1)) if 0.0 < lag1 < 1.0 and cadence else "-"
+def _recovery(side: Side, cadence: float, *, shifted: bool) -> str:
+    known, lag1 = known_recovery(side.estimates)
+    if known and hides_recovery(side.estimates.lag1_high, shifted=shifted):
+        return SHIFTED
+    return f"{known} {duration_in_words(-cadence / log(lag1))}" if known and cadence else "-"
 
 
 def _number(number: float) -> str:

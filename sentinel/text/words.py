@@ -101,9 +101,9 @@ def recovery_in_words(view: SeriesView) -> str:
         return "not ready"
     if isnan(view.recovery_seconds):
         return "none: lag-1 is not above 0" if view.estimates.lag1 <= 0 else "unknown"
-    if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0:
-        return SHIFTED if view.shifted else f"at least {duration_in_words(view.recovery_low_seconds)}"
-    return duration_in_words(view.recovery_seconds)
+    if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0 and not view.hides_recovery:
+        return f"at least {duration_in_words(view.recovery_low_seconds)}"
+    return SHIFTED if view.hides_recovery else duration_in_words(view.recovery_seconds)
 
 
 def recovery_band_in_words(view: SeriesView) -> str:
@@ -138,7 +138,7 @@ def cycle_in_words(view: SeriesView, *, briefly: bool = False) -> str:
 
 def fading_in_words(view: SeriesView) -> str:
     """Say how long a small knock takes to fade, oscillations included; empty where that is not known."""
-    if not 0.0 < view.estimates.modulus < 1.0 or (view.shifted and isinf(view.recovery_high_seconds)):
+    if not 0.0 < view.estimates.modulus < 1.0 or view.hides_recovery:
         return ""
     seconds = -view.cadence_seconds / log(view.estimates.modulus)
     known = "at least" if view.estimates.modulus >= max(view.thresholds, default=1.0) else "about"

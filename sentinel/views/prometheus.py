@@ -177,9 +177,11 @@ def _numbers(view: SeriesView) -> Iterator[Point]:
     yield "sentinel_series_state_code", one, STATE_CODES[view.state]
     if blind:
         yield "sentinel_series_blind", (*one, view.reason.value), 1
+    hidden = view.hides_recovery
     for measure in MEASURES:
         number = measure.read(view)
-        if not (measure.may_be_open and isinf(number)):
+        unknown = hidden and measure.value.startswith("recovery_")
+        if not (unknown or (measure.may_be_open and isinf(number))):
             yield measure.metric, one, number
     # Of two rules of one name the one with the larger alpha, which alarms first, is shown.
     for rule in sorted(view.rules, key=lambda rule: (rule.kind, rule.label, -rule.alpha)):

@@ -23,7 +23,8 @@ from sentinel.config import WebSettings
 from sentinel.domain.metrics import ESSENTIAL, METRICS, SERIES_METRICS, Metrics
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.views.prometheus import Exposition
+from sentinel.views.prometheus import Exposition, _numbers
+from sentinel.views.web.pages import series_as_json
 from tests.fixtures import estimated
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -55,6 +56,18 @@ def test_the_text_format_is_the_golden_file(snapshot, metrics, golden) -> None:
 
 def test_the_openmetrics_format_is_the_golden_file(snapshot, metrics, golden) -> None:
     golden("exposition.openmetrics", own_lines(render(snapshot, metrics, OPENMETRICS)))
+
+
+def test_a_recovery_time_that_the_page_calls_unknown_is_left_out(snapshot) -> None:
+    """Bug: of a lake that had tipped the page said "unknown: it may have shifted", and this -1 / ln(0.99)."""
+    view = snapshot.view("grid/frequency")
+    shifted = replace(view, rules=(replace(view.rules[0], remarks=("one_sided",)), *view.rules[1:]))
+    for one, is_known in ((view, True), (shifted, False)):
+        names = {name for name, _, number in _numbers(one) if "_recovery_" in name and number == number}
+        assert bool(names) == is_known
+        found = series_as_json(one)
+        assert (found["recovery_seconds"] is not None) == is_known == (found["recovery_low_seconds"] is not None)
+        assert (found["recovery_text"] != "unknown: it may have shifted") == is_known
 
 
 def test_every_metric_of_the_table_appears_and_no_other(snapshot, metrics) -> None:

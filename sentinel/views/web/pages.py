@@ -293,9 +293,11 @@ _SAME_OF_RULES = (
 
 
 def series_as_json(view: SeriesView) -> dict[str, object]:
-    """Give one series. Null is not ready; `recovery_high_seconds` alone is null where the band is open."""
+    """Give one series. Null is not ready, and of the recovery time not known; `recovery_high_seconds` alone is null
+    where the band is open."""
     fields = {name: getattr(view, name) for name in _SAME} | view.estimates._asdict()
     del fields["period"]
+    fields |= dict.fromkeys([name for name in fields if name.startswith("recovery_") and view.hides_recovery])
     fields |= {
         "labels": dict(view.labels),
         "state": view.state.value,
