@@ -11,14 +11,24 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from sentinel.config import AlertmanagerNotify
+from sentinel.config import SLOWER, AlertmanagerNotify
 from sentinel.config.secrets import hide_query
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.drills import DRILL, is_drill
 from sentinel.domain.labels import exposed
-from sentinel.notify.base import Answer, Delivery, Event, Notifier, page_of, send_each
+from sentinel.notify.base import Answer, Delivery, Event, Notifier, end_in_words, page_of, send_each
 from sentinel.notify.http import post, to_json
 
+SUMMARIES = {
+    "SentinelResilienceLoss": "{series} ({source}) is losing resilience",
+    "SentinelOvershooting": "{series} ({source}) overshoots ever more strongly",
+    "SentinelOscillation": "{series} ({source}) swings longer and longer",
+    "SentinelSpreadRisen": "{series} ({source}) varies more than it used to",
+    "SentinelCritical": "{series} ({source}) has a critical alarm",
+    "SentinelSiteAlarm": "Several series of site {series} have an alarm",
+    "SentinelDrill": "A drill of sentinel {instance}: nothing has happened",
+}
+"""What the shipped rules say of each alert."""
 NAMES = {"modulus": "SentinelOscillation", "spread": "SentinelSpreadRisen", "rise": "SentinelSpreadRisen"}
 """Alerts of the shipped rules by kind of the rule, where it is no loss of resilience."""
 
@@ -96,10 +106,10 @@ class AlertmanagerNotifier(Notifier):
         number = {
             name: event[name]
             for name in ("lag1", "lag1_low", "lag1_high", "recovery_seconds", "evidence", "e_value")
-            if isinstance(event.get(name), float)
+            if isinstance(event.get(name), float) and (name, event["rule"]) != ("evidence", SLOWER)
         }
         words = {name: f"{value:.4g}" for name, value in number.items()}
-        said = {"summary": f"{event['series']}: {event['what']}", "description": str(event["text"]), **words}
+        said = {"summary": self._summary_of(event), "description": str(event["text"]), **words}
         said |= {"alarm": str(event["id"]), "settings": str(event.get("settings") or "")}
         if self._settings.runbooks is not None:
             said["runbook_url"] = f"{self._settings.runbooks}#{alert_name(event).lower()}"
@@ -107,3 +117,10 @@ class AlertmanagerNotifier(Notifier):
             name = quote(str(event["series"]), safe="/", errors="replace")
             said["page"] = f"{self._settings.page.rstrip('/')}/series/{name}"
         return {name: text for name, text in said.items() if text}
+
+    def _summary_of(self, event: Event) -> str:
+        """Say what the shipped rules say; of an end that it is one, and what ended it."""
+        if event["what"] == "cleared":
+            return f"{event['series']}: {end_in_words(event)}"
+        labels = {"source": "", "instance": ""} | self.labels_of(event)
+        return SUMMARIES[alert_name(event)].format_map(labels | {"series": event["series"]})

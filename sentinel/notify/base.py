@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from sentinel.domain.drills import is_drill
+from sentinel.domain.events import ENDED_BY
 
 Event: TypeAlias = Mapping[str, object]
 """`id, what (raised|cleared), series, source, kind, threshold, alpha, severity, time, evidence, lag1, lag1_low,
@@ -77,6 +78,11 @@ def send_each(batch: Sequence[Event], send: Callable[[Event], Answer]) -> Delive
 def idempotence_key(event: Event) -> str:
     """Give the same text each time an event is sent again: its own id, or that of the alarm and what happened to it."""
     return str(event.get("event_id") or f"{event['id']}/{event['what']}")
+
+
+def end_in_words(event: Event) -> str:
+    """Say that an alarm has ended and, where it did not end by itself, what ended it: `ended by a gap`."""
+    return " ".join(filter(None, ("ended", ENDED_BY.get(str(event.get("ended_by"))))))
 
 
 def page_of(event: Event) -> str:

@@ -10,14 +10,14 @@ from email.utils import formatdate
 from time import monotonic
 from urllib.parse import quote
 
-from sentinel.config import EmailNotify
+from sentinel.config import SLOWER, EmailNotify
 from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.drills import is_drill
-from sentinel.domain.events import ENDED_BY
-from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key, page_of
+from sentinel.domain.spans import duration_in_words
+from sentinel.notify.base import Delivery, Event, Notifier, end_in_words, idempotence_key, page_of
 
-_NUMBERS = ("lag1", "lag1_low", "lag1_high", "recovery_seconds", "evidence", "e_value", "alpha", "threshold")
+_NUMBERS = ("lag1", "lag1_low", "lag1_high", "evidence", "e_value", "alpha", "threshold")
 
 
 class EmailNotifier(Notifier):
@@ -79,8 +79,7 @@ class EmailNotifier(Notifier):
         severity, of_drill = str(event["severity"]), is_drill(event)
         ended = event["what"] == "cleared"
         about = "the way of an alarm is tested" if of_drill else event["series"]
-        how = " ".join(filter(None, ("ended", ENDED_BY.get(str(event.get("ended_by"))))))
-        subject = f"[sentinel{' drill' if of_drill else ''}] {how if ended else severity}: {about}"
+        subject = f"[sentinel{' drill' if of_drill else ''}] {end_in_words(event) if ended else severity}: {about}"
         message["Subject"] = "".join(c if c.isprintable() else " " for c in subject).encode("utf-8", "replace").decode()
         message["From"], message["To"] = settings.sender, ", ".join(settings.to)
         message["Date"] = formatdate(self._clock.now_us() / MICROSECONDS)
@@ -90,7 +89,10 @@ class EmailNotifier(Notifier):
             message["In-Reply-To"] = message["References"] = f"<{event['id']}.raised@{domain}>"
         message["X-Sentinel-Alarm"] = str(event["id"])
         lines = [str(event["text"]), "", f"time: {event.get('time')}"]
-        lines += [f"{name}: {event[name]:.4g}" for name in _NUMBERS if isinstance(event.get(name), float)]
+        known = [name for name in _NUMBERS if isinstance(event.get(name), float)]
+        if event["rule"] == SLOWER and "evidence" in known:  # while it is open that stands at its line
+            known.remove("evidence")
+        lines += [f"{name}: {event[name]:.4g}" for name in known] + _recovery(event)
         lines += [f"{name}: {event[name]}" for name in ("source", "settings") if event.get(name)]
         if settings.page is not None:
             page = settings.page.rstrip("/")
@@ -102,6 +104,16 @@ class EmailNotifier(Notifier):
         text = "\n".join((*lines, ""))
         message.set_content(text.encode("utf-8", "replace").decode())
         return message
+
+
+def _recovery(event: Event) -> list[str]:
+    """Write the recovery time, of a band that is open what it is at least; nothing where it is not known."""
+    known, low = event.get("recovery_seconds"), event.get("recovery_low_seconds")
+    if not isinstance(known, float):
+        return []
+    if event.get("recovery_high_seconds") is None and isinstance(low, float):
+        return [f"recovery time: at least {duration_in_words(low)}"]
+    return [f"recovery time: {duration_in_words(known)}"]
 
 
 def _say(error: Exception) -> str:

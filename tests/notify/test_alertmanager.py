@@ -89,6 +89,35 @@ def test_each_alert_leads_to_the_section_of_the_runbooks_that_the_shipped_rules_
     assert "runbook_url" not in str(AlertmanagerNotifier(AlertmanagerNotify(kind="alertmanager")).alert_of(EVENT))
 
 
+def test_the_summary_is_the_sentence_of_the_shipped_rules_and_an_end_says_what_ended_it() -> None:
+    """Bug: an alert that sentinel sent said "s2: raised", the same one of Prometheus "... is losing resilience"."""
+    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    shipped = {rule["alert"]: rule["annotations"]["summary"] for rule in rules if "alert" in rule}
+    notifier = AlertmanagerNotifier(AlertmanagerNotify(kind="alertmanager"))
+    events = [
+        EVENT | {"rule": kind, "label": label, "severity": severity}
+        for (kind, labels), severity in product(CLAIMS.items(), ("warning", "critical"))
+        for label in labels
+    ]
+    for event in [*events, SITE, EVENT | {"drill": True, "severity": "drill"}]:
+        alert: Any = notifier.alert_of(event)
+        summary = shipped[alert["labels"]["alertname"]]
+        for name in ("series", "source", "instance"):
+            summary = summary.replace(f"{{{{ $labels.{name} }}}}", alert["labels"].get(name, ""))
+        assert alert["annotations"]["summary"] == summary
+    for why, said in (("", "ended"), ("gap", "ended by a gap")):
+        ended: Any = notifier.alert_of(EVENT | {"what": "cleared", "ended_by": why})
+        assert ended["annotations"]["summary"] == f"{EVENT['series']}: {said}"
+
+
+def test_evidence_that_stands_at_its_line_while_an_alarm_is_open_is_left_out() -> None:
+    """Bug: alerts on `slower` said "evidence 0.00 (0 is the alarm line)"."""
+    notifier = AlertmanagerNotifier(AlertmanagerNotify(kind="alertmanager"))
+    for rule, is_there in (("slower", False), ("lag1", True)):
+        alert: Any = notifier.alert_of(EVENT | {"rule": rule, "evidence": 0.0})
+        assert ("evidence" in alert["annotations"]) == is_there
+
+
 def test_a_drill_has_the_name_and_the_labels_of_the_shipped_rule_alone(web: Web) -> None:
     (rule,) = [
         rule

@@ -38,6 +38,7 @@ def test_an_alarm_is_a_mail_and_its_end_an_answer_to_it(mailbox: Mailbox, tmp_pa
     text = first.get_content()
     assert "lake/loaded recovers ever more slowly" in text
     assert "lag1: 0.91" in text
+    assert "recovery_seconds" not in text
     assert "https://lakes.example.org/series/lake/l%C3%B6aded%0A" in text
     assert "https://lakes.example.org/alarms/a1b2" in text
     notifier.send([CLEARED | {"ended_by": why} for why in ("", None, "gap", "retired")], soon())
@@ -60,6 +61,24 @@ def test_a_drill_is_called_one_in_the_subject_and_leads_to_the_page_that_knows_i
     text = mailbox.mail[0].get_content()
     assert "https://lakes.example.org/status" in text
     assert not any(word in text for word in ("/series/", "/alarms/", "sentinel explain"))
+
+
+def test_a_recovery_time_is_written_in_words_and_evidence_at_its_line_not_at_all(
+    mailbox: Mailbox, tmp_path: Path
+) -> None:
+    """Bug: a mail said `recovery_seconds: 3.492e+05`, and `evidence: 0` of a rule whose evidence stands at its line."""
+    known = {"recovery_seconds": 349_200.0, "recovery_low_seconds": 172_800.0, "evidence": 0.0}
+    mailer(mailbox, tmp_path).send(
+        [
+            EVENT | known | {"rule": rule, "recovery_high_seconds": high}
+            for rule, high in (("slower", 1e6), ("lag1", None))
+        ],
+        soon(),
+    )
+    slower, lag1 = (mail.get_content().splitlines() for mail in mailbox.mail)
+    assert "recovery time: 4.04 days" in slower
+    assert "recovery time: at least 2 days" in lag1
+    assert ("evidence: 0" in slower, "evidence: 0" in lag1) == (False, True)
 
 
 def test_encrypted_from_the_first_byte(mailbox_tls: Mailbox, tmp_path: Path) -> None:
