@@ -14,6 +14,7 @@ from sentinel.domain.channels import Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.flags import CHECKS
+from sentinel.domain.spans import NEVER_US
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline import fills
 from sentinel.pipeline.alarm import LEARNING
@@ -113,15 +114,18 @@ def tick_ends_us(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -
 
 
 def _since_us(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[Known], end_us: Ints) -> Ints:
-    """Say since when each series is in its state; if stale or behind, since nothing newer has come for that long."""
+    """Say since when each series is in its state; if stale or behind, since nothing newer has come for that long.
+
+    Of one on hold it is not known here: -1.
+    """
     since_us = tick_ends_us(cohort, members, rows, members.alarm.since[rows])
     blind = np.array([one.state is State.BLIND for one in known], bool)
-    stale, behind = (
+    stale, behind, on_hold = (
         blind & np.array([one.reason is why for one in known], bool)
-        for why in (Reason.STALE, Reason.COUNTERPART_BEHIND)
+        for why in (Reason.STALE, Reason.COUNTERPART_BEHIND, Reason.ON_HOLD)
     )
     newest_us = np.where(stale, members.grid.newest_us[rows], end_us)
-    return np.where(stale | behind, newest_us + cohort.plan.stale_after_us, since_us)
+    return np.where(on_hold, NEVER_US, np.where(stale | behind, newest_us + cohort.plan.stale_after_us, since_us))
 
 
 def _windows(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -> tuple[list[Any], list[Any], list[Any]]:

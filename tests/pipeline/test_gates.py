@@ -198,6 +198,7 @@ def test_an_open_alarm_outlives_a_hold_and_the_series_says_that_it_is_on_hold() 
     view, other = (Snapshot(pipeline, state, taken_us=0).view(name) for name in ("s0", "s1"))
     assert (view.state, view.reason) == (State.BLIND, Reason.ON_HOLD)
     assert any(rule.alarm_id for rule in view.rules)
+    assert view.since_us == -1, "not since the alarm"
     assert view.time_us == 94.5 * HOUR_US, "the last tick before it is closed, and nothing since"
     assert other.reason is not Reason.ON_HOLD
     state, _ = pipeline.advance(state, more(110, 122))

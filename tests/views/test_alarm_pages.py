@@ -49,7 +49,9 @@ def test_after_a_jump_an_alarm_says_no_recovery_time(client, daemon, tmp_path: P
     raised |= {"recovery_seconds": 9e6, "recovery_low_seconds": 9e6, "recovery_high_seconds": None, "text": ""}
     for remarks, is_unknown in (([], False), (["noise"], False), (["one_sided"], True)):
         daemon.events = [event := raised | {"remarks": remarks}]
-        assert ("unknown: it may have shifted" in client.get(f"/alarms/{event['alarm_id']}").text) == is_unknown
+        text = client.get(f"/alarms/{event['alarm_id']}").text
+        assert ("unknown: it may have shifted" in text) == is_unknown
+        assert re.search(r"(?:; or|the state:) <code>sentinel explain", text), "with a space between"
 
 
 @pytest.mark.slow
