@@ -161,6 +161,11 @@ class FakeSnapshot:
                 newest[view.source] = max(newest.get(view.source, view.time_us), view.time_us)
         return newest
 
+    def without_rule_counts(self) -> Mapping[str, int]:
+        return {view.source: 0 for view in self.series.values()} | Counter(
+            view.source for view in self.series.values() if not view.rules
+        )
+
     def held_counts(self) -> Mapping[str, int]:
         return {
             source: sum(view.held for view in self.series.values() if view.source == source)

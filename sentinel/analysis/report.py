@@ -22,7 +22,7 @@ from sentinel.analysis.record import URGENCY, SeriesRecord, describe, list_choic
 from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import number_in_words
-from sentinel.pipeline.snapshot import Rank, rank_by_e_value
+from sentinel.pipeline.fleet import Rank, rank_by_e_value
 from sentinel.text.claims import evidence_against_budget, rule_budget_in_words
 from sentinel.text.words import HELD, REMARKS, lag1_in_words, rule_in_words
 from sentinel.views.picture.scripted import script, style

@@ -12,7 +12,7 @@ from math import floor
 from sentinel import config
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError, DataError
-from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read_key, write_key
+from sentinel.domain.labels import NAME, chooses_by_label, comparison_name, fits, read_key, write_key
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
 from sentinel.notify import make_receiver, say_what_lacks
 from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, Plans, defaults_for, list_names, plan_for, plan_of
@@ -117,15 +117,30 @@ def remarks(settings: config.Settings, sources: Sequence[Source]) -> Iterator[st
     if not names:
         literal = [site for site in settings.sites if not (has_magic(site.match) or chooses_by_label(site.match))]
         yield from (line for site in literal for line in without_enough([site], [[site.match]]))
+        if any(source.labels or getattr(source, "keep_labels", False) for source in settings.sources):
+            present = sorted(frozenset().union(*(claim.present for claim in look_at(sources).values())))
+            yield from _unfitted(settings, present, only_by_label=True)
         return
     judged = [list_names(settings, [name]) for name in names]
+    yield from _unfitted(settings, names)
+    yield from without_enough(settings.sites, judged)
+
+
+def _unfitted(settings: config.Settings, names: Sequence[str], *, only_by_label: bool = False) -> Iterator[str]:
+    """Say which entries fit none of these series; where it is their labels that keep them from it, what would."""
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-    everyone = [name for own in judged for name in own]
+    everyone = list_names(settings, names)
     for part, entries, among in (("series", settings.series, names), ("rule", settings.alarms, everyone)):
         for match in dict.fromkeys(entry.match for entry in entries):
-            if not any(fits(name, match) for name in among):
-                yield f"{part} {match}: matches none of the series that the sources have now ({listed})"
-    yield from without_enough(settings.sites, judged)
+            if any(fits(name, match) for name in among):
+                continue
+            near = next((name for name in among if read_key(name).labels and fits(name, match + "{}")), None)
+            form = ""
+            if near is not None:
+                asked = ", ".join(f"{key}: '{text}'" for key, text in {NAME: match, **read_key(near).labels}.items())
+                form = f"; without braces it asks for the whole key: match: '{match}{{}}' or {{{asked}}} would fit"
+            if form or not only_by_label:
+                yield f"{part} {match}: matches none of the series that the sources have now ({listed}){form}"
 
 
 def _web_remarks(web: config.WebSettings) -> Iterator[str]:

@@ -265,6 +265,7 @@ OF_SERIES: tuple[Row, ...] = (
     _gauge("suspect_values", "Values so far that a check, the reason, calls suspect.", _SOURCE, "reason"),
     _gauge("failed_values", "Values so far that fail a check, the reason.", _SOURCE, "reason"),
     _gauge("source_last_tick_timestamp_seconds", "End of the newest closed tick; its age is the data's.", _SOURCE),
+    _gauge("unwatched_series", "Series that no alarm rule fits; counted by their states too.", _SOURCE),
     _gauge("held_series", "Series of which a rule is held; counted by their states too.", _SOURCE),
     _gauge("series_unexposed", "Series not shown one by one (web.max_series)."),
     _gauge("fleet_discoveries",

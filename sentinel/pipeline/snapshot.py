@@ -2,25 +2,18 @@
 
 A series whose source, by the source's own clock, has had nothing newer for longer than `stale_after` is blind (stale),
 whatever its last tick said; a comparison whose counterpart is behind says so, and is blind once as much waits for it.
-
-Among thousands of series some alarm by chance. The fleet is ranked by *e-values*, evidence whose mean is at most 1
-while nothing is wrong: the e-detector of a series, restarted where a window began, frozen at its first hit, over the
-window's length. The e-BH procedure (Wang & Ramdas 2022, J. R. Stat. Soc. B 84) turns them into discoveries of which, on
-average, at most a share `LEVEL` is false, however the series depend on one another. The claim is about one window.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
 from sentinel.config import identity
 from sentinel.domain.gates import GateEvent
-from sentinel.domain.metrics import LEVEL
+from sentinel.domain.labels import fits
 from sentinel.domain.renaming import first_names, present_names
 from sentinel.domain.spans import DAY
 from sentinel.domain.states import REASONS, STATES, Reason, SeriesView, SiteView, Spectrogram, State
@@ -160,7 +153,22 @@ class Snapshot:
         held, state = np.zeros(len(self), bool), self._state
         for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
             held[members.series] = self._pipeline.cohort(plan).scoring.held(members.evidence).any(axis=1)
-        numbers = np.bincount(state.source_of[held], minlength=len(state.sources)).tolist()
+        return self._count(held)
+
+    def without_rule_counts(self) -> Mapping[str, int]:
+        """Number of series that no alarm rule fits, by source; they are counted by their states too."""
+        return self._count(self._unfitted[0])
+
+    def without_rule(self) -> Sequence[str]:
+        """Names of the series that no alarm rule fits; the same list until a series or a rule is new."""
+        return self._unfitted[1]
+
+    @property
+    def _unfitted(self) -> tuple[Ints, Sequence[str]]:
+        return _without_rule(self._state.names, tuple(rule.match for rule in self._pipeline.settings.alarms))
+
+    def _count(self, which: Flags | Ints) -> Mapping[str, int]:
+        numbers = np.bincount(self._state.source_of[which], minlength=len(self._sources)).tolist()
         return dict(zip(self._sources, numbers, strict=True))
 
     def sites(self) -> Sequence[SiteView]:
@@ -345,56 +353,8 @@ def _by_name(names: tuple[str, ...]) -> tuple[Ints, dict[str, int]]:
     return np.array(sorted(range(len(names)), key=names.__getitem__), np.int64), {n: i for i, n in enumerate(names)}
 
 
-class Discoveries(NamedTuple):
-    """The discoveries of e-BH; one entry per series."""
-
-    discovered: Flags
-    rank: Ints
-    """1 for the largest e-value; equal ones share the smaller rank; 0 for a series without one."""
-    level: Floats
-    """Smallest false discovery rate at which the series is among the discoveries, at most 1; NaN without an e-value."""
-
-
-def e_bh(e_values: Floats, level: float = LEVEL) -> Discoveries:
-    """Find the discoveries at the false discovery rate `level`.
-
-    Of `K` e-values in falling order the first `k*` are discovered, the largest `k` with `k e_k / K >= 1 / level`.
-    `e_values` has shape (series,), each at least 0; NaN = not ready, which is no hypothesis and not counted in `K`.
-    Raises ValueError if `level` is outside (0, 1] or an e-value is below 0.
-    """
-    if not 0.0 < level <= 1.0:
-        raise ValueError(f"e_bh: level={level}; above 0 and at most 1 is allowed")
-    known = np.flatnonzero(~np.isnan(e_values))
-    values = e_values[known]
-    if (values < 0.0).any():
-        raise ValueError(f"e_bh: an e-value of {values.min():g}; at least 0 is allowed")
-    order = np.argsort(-values, kind="stable")
-    falling = values[order]
-    with np.errstate(divide="ignore", over="ignore"):
-        each = values.size / (np.arange(1, values.size + 1) * falling)
-    # The rate of a series is the smallest of its own and of all after it: whoever discovers those discovers it too.
-    rate = np.minimum.accumulate(each[::-1])[::-1]
-    found = Discoveries(
-        np.zeros(e_values.shape, np.bool_), np.zeros(e_values.shape, np.int64), np.full(e_values.shape, np.nan)
-    )
-    found.discovered[known[order]] = rate <= level
-    found.rank[known] = 1 + np.searchsorted(-falling, -values, side="left")
-    found.level[known[order]] = np.minimum(rate, 1.0)
-    return found
-
-
-class Rank(NamedTuple):
-    """The place of one series among all by its e-value."""
-
-    name: str
-    discovered: bool
-    rank: int
-    """1 for the largest e-value; 0 for a series without one."""
-    level: float
-    """Smallest false discovery rate at which it is a discovery; NaN without an e-value."""
-
-
-def rank_by_e_value(names: Sequence[str], e_values: Floats) -> list[Rank]:
-    """Rank series, the largest e-value first; equal ones by name, series without one at the end."""
-    columns = (column.tolist() for column in e_bh(e_values))
-    return sorted(map(Rank, names, *columns), key=lambda one: (one.rank or math.inf, one.name))
+@lru_cache(maxsize=2)
+def _without_rule(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[Ints, Sequence[str]]:
+    """Ids and names of the series that none of the rules fits, which have these `matches`."""
+    ids = [] if "*" in matches else [i for i, n in enumerate(names) if not any(fits(n, match) for match in matches)]
+    return np.array(ids, np.int64), [names[i] for i in ids]

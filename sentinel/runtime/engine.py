@@ -33,7 +33,7 @@ from sentinel.runtime.acting import choose_shown, find_fact, find_shown, log_eve
 from sentinel.runtime.checkpointing import UNWRITABLE, Checkpointing
 from sentinel.runtime.drill import Drill
 from sentinel.runtime.inbox import Accounts, Inbox
-from sentinel.runtime.naming import bodies_of, first_named, log_fill_values, present_named
+from sentinel.runtime.naming import bodies_of, first_named, log_fill_values, log_without_rule, present_named
 from sentinel.runtime.outbox import Outbox
 from sentinel.runtime.recomputing import Recomputed, note_unread
 from sentinel.runtime.replica import Replica, restore
@@ -78,6 +78,8 @@ class Engine:
         self._reload: tuple[Settings, Mapping[str, Receiver] | None] | None = None
         self._with_fill_values: set[str] = set()
         """Series whose fill values have been named in the log."""
+        self._unwatched: Sequence[str] = ()
+        """Series that no alarm rule fits, of which the log has told."""
         every_us = settings.daemon.checkpoint_every
         self._checkpoints = Checkpointing(journal, self._replica, metrics, clock, every_us)
         self._batch, self._forgetting = 0, False
@@ -322,7 +324,7 @@ class Engine:
             self._reload = settings, None
         if settings != self.settings:
             self._change(settings)
-        self._reload = None
+        self._reload, self._unwatched = None, ()
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:
         """Share budgets of a fleet between the series that there are and those that are coming."""
@@ -376,6 +378,7 @@ class Engine:
         self._accounts.show_sites(self.settings, self._replica.state.sites)
         self.snapshot = self._take_snapshot()
         self._with_fill_values |= log_fill_values(self.snapshot, self._with_fill_values)
+        self._unwatched = log_without_rule(self.snapshot, self._unwatched)
         self.last_beat_us = self._clock.now_us()
         metrics.engine_heartbeat.set(self.last_beat_us / MICROSECONDS)
         metrics.stage_duration.observe(perf_counter() - began, task="snapshot")

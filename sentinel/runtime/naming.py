@@ -1,4 +1,4 @@
-"""Names of series where they have several, and of those in which fill values were found."""
+"""Names of series where they have several, and of those in which fill values were found or that no rule fits."""
 
 from __future__ import annotations
 
@@ -77,3 +77,12 @@ def log_fill_values(snapshot: Snapshot, known: Set[str]) -> set[str]:
     if more := new[NAMED:]:
         logger.warning("more series have such values", extra={"count": len(more)})
     return {name for name, _ in new}
+
+
+def log_without_rule(snapshot: Snapshot, known: Sequence[str]) -> Sequence[str]:
+    """Log in one line that no alarm rule fits series which were not `known` to be so; give all that are."""
+    found = snapshot.without_rule()
+    if found is not known and (new := sorted(set(found).difference(known))):
+        what = "no alarm rule fits these series: they never alarm; see match in alarms"
+        logger.warning(what, extra={"count": len(new), "first": new[0]})
+    return found

@@ -25,7 +25,8 @@ from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.labels import exposed, exposed_name
 from sentinel.domain.spans import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
-from sentinel.pipeline.snapshot import Snapshot, e_bh
+from sentinel.pipeline.fleet import e_bh
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.gauges import END, Point, printable, write_gauges
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
@@ -152,6 +153,8 @@ def _count_series(snapshot: Snapshot) -> Iterator[Point]:
             number = here.get((State.BLIND, reason), 0)
             if number or reason in BLIND_REASONS:
                 yield "sentinel_blind_series", (source, reason.value), number
+    for source, number in sorted(snapshot.without_rule_counts().items()):
+        yield "sentinel_unwatched_series", (source,), number
     for source, number in sorted(snapshot.held_counts().items()):
         yield "sentinel_held_series", (source,), number
     for source, newest_us in sorted(snapshot.last_ticks_us().items()):

@@ -99,6 +99,24 @@ def test_nothing_is_remarked_on_where_the_names_are_in_the_rows(wide: dict[str, 
     assert not remarked(wide | {"path": str(tmp_path)}, **rule), "one of the two files is long"
 
 
+@pytest.mark.parametrize("layout", ["wide", "long"])
+def test_bug_nobody_said_which_pattern_would_fit_series_with_labels(tmp_path: Path, layout: str) -> None:
+    long = "time,series,value\n2024-01-01,s0,7\n2024-01-01,s1,8\n"
+    (tmp_path / "lake.csv").write_text("time,s0,s1\n2024-01-01,7,8\n" if layout == "wide" else long)
+    source = {"kind": "csv", "name": "lake", "path": str(tmp_path / "lake.csv"), "layout": layout}
+
+    def said(match: Any, labels: dict[str, str]) -> list[str]:
+        rule = {"match": match, "threshold": 0.8, "alpha": 1e-4}
+        return remarked(source | {"labels": labels}, alarms=[rule])
+
+    (line,) = said("s[01]", {"site": "north"})
+    assert line.startswith("rule s[01]: matches none of the series that the sources have now (s0{site=")
+    assert line.endswith("match: 's[01]{}' or {__name__: 's[01]', site: 'north'} would fit")
+    for match in ("s[01]{}", {"__name__": "s[01]", "site": "north"}):
+        assert said(match, {"site": "north"}) == []
+    assert said("s[01]", {}) == []
+
+
 @pytest.mark.parametrize("raw", [b"", b"\n", b"\xff\xfe\x00t", b'"time,ph\n'], ids=repr)
 def test_a_header_that_cannot_be_read_is_left_to_the_source(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "odd.csv").write_bytes(raw)

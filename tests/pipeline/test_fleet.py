@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sentinel.domain.metrics import LEVEL
-from sentinel.pipeline.snapshot import e_bh
+from sentinel.pipeline.fleet import e_bh
 
 E_VALUES = st.lists(st.floats(0, 1e6) | st.just(math.nan), max_size=30).map(np.array)
 LEVELS = st.floats(0.01, 1.0)

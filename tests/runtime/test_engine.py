@@ -310,3 +310,35 @@ def test_a_fill_value_that_nobody_declared_is_named_in_log_metrics_and_page(
     assert view.values_left_out == ((-999.0, view.left_out),)
     assert "-999 lies far from all others" in left_out_in_words(view.left_out, view.values_left_out)
     assert rig.engine.snapshot.view("s1").left_out == 0
+
+
+def test_series_that_no_rule_fits_are_counted_and_named_in_one_line_at_start_at_reload_and_as_they_come(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bug: a rule that fitted nothing, as series had labels, left them all watched by none and shown as watching."""
+    rule = {"threshold": 0.8, "alpha": 1e-4}
+    chosen = CHOSEN | {"alarms": [{**rule, "match": "s2"}]}
+
+    def told() -> list[tuple[int, str]]:
+        lines = [vars(record) for record in caplog.records if "no alarm rule fits" in record.message]
+        caplog.clear()
+        return [(line["count"], line["first"]) for line in lines]
+
+    rig = Rig(tmp_path, chosen)
+    assert told() == []
+    rig.feed(frame(0, 20))
+    assert (told(), rig.engine.snapshot.without_rule()) == ([(2, "s0")], ["s0", "s1"])
+    rig.feed(frame(20, 100))
+    assert (told(), dict(rig.engine.snapshot.without_rule_counts())) == ([], {"buoys": 2})
+    more = frame(100, 120)
+    rig.feed(Frame("buoys", more.observations.with_columns(series="x" + pl.col("series")), {"at": 120}))
+    assert told() == [(3, "xs0")]
+    rig.engine.reload(rig.engine.settings)
+    rig.engine.turn(0.0)
+    assert told() == [(5, "s0")]
+    rig.journal.close()
+    again = Rig(tmp_path, chosen | {"alarms": [{**rule, "match": "*s[02]"}]})
+    assert (told(), dict(again.engine.snapshot.without_rule_counts())) == ([(2, "s1")], {"buoys": 2})
+    again.engine.reload(Settings.model_validate({**chosen, "alarms": [{**rule, "match": "*"}]}))
+    again.engine.turn(0.0)
+    assert (told(), dict(again.engine.snapshot.without_rule_counts())) == ([], {"buoys": 0})

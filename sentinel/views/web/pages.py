@@ -24,7 +24,8 @@ from sentinel.domain.metrics import LEVEL
 from sentinel.domain.printing import for_json
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
 from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogram, State
-from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
+from sentinel.pipeline.fleet import rank_by_e_value
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text import claims, words
 from sentinel.text.checks import checks_in_words
 from sentinel.text.events import declared_in_words, drill_in_words
