@@ -115,11 +115,11 @@ class Daemon:
             not_ready=self._why_not_ready, metrics=self._expose,
             settings_text=lambda: config.settings_text(self.engine.settings),
             events=lambda: self.engine.events, observations=self._observations,
-            state_dir=str(settings.daemon.state_dir), history_series=settings.web.history_series,
+            state_dir=str(settings.daemon.state_dir.absolute()), history_series=settings.web.history_series,
             restart_required=lambda: self.restart_required,
             is_ending=lambda: self._stop, drill=lambda: self.engine.drill.view,
             failures=lambda: self.engine.outbox.failures(),
-            explain=explain and (lambda alarm: explain(settings.daemon.state_dir, alarm)),
+            explain=explain and (lambda alarm: explain(settings.daemon.state_dir.absolute(), alarm)),
         )  # fmt: skip
         self._push: Push | None = None
         self._guard = _guard(settings.web)

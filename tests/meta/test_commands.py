@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sentinel.commands.main import entry_point, parser
-from sentinel.config import Settings
+from sentinel.config import Settings, load
 from tests.meta.printed import NOT_RUN, PAGES, ROOT, blocks, commands, mentions, simple
 
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -46,6 +46,19 @@ def test_every_command_that_a_sentence_names_has_these_options(page: Path) -> No
         found, rest = subcommand(shlex.split(mention)[1:])
         options = {word.partition("=")[0] for word in rest if word.startswith("--")}
         assert options <= found._option_string_actions.keys(), f"{page.name}: {mention}"
+
+
+@pytest.mark.parametrize("name", ["docs/runbooks.md", "deploy/README.md"])
+def test_the_state_folder_that_operators_are_told_is_that_of_the_shipped_unit(name: str) -> None:
+    """Bug: a runbook named /var/lib/sentinel, where the shipped configuration has no state."""
+    unit = (ROOT / "deploy" / "systemd" / "sentinel.service").read_text()
+    assert "WorkingDirectory=%S/sentinel\n" in unit  # %S is /var/lib
+    folder = Path("/var/lib/sentinel") / load(ROOT / "config" / "sentinel.yaml").daemon.state_dir
+    page = ROOT / name
+    printed = " ".join([*mentions(page), *(one.text for one in commands(page))])
+    told = re.findall(r"--state[ =](\S+)", printed)
+    assert told
+    assert set(told) == {str(folder)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

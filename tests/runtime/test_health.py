@@ -6,9 +6,12 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sentinel.config import Settings
+from sentinel.runtime import daemon as module
 from sentinel.runtime.daemon import why_not_ready
 from sentinel.runtime.systemd import sd_notify
 
@@ -39,6 +42,20 @@ def test_each_fact_alone_makes_it_not_ready(fact: dict[str, object], reason: str
 
 def test_a_beat_of_exactly_ten_seconds_ago_still_counts() -> None:
     assert not why_not_ready(NOW_US, **WELL | {"engine_beat_us": NOW_US - 10_000_000})
+
+
+def test_pages_are_told_the_state_folder_from_the_root_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: the command on the page of an alarm had `--state state`, which works in one folder only."""
+    told: list[Any] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "create_app", lambda access, *_: told.append(access))
+    monkeypatch.setattr(module, "WebServer", lambda *_: None)
+    settings = Settings.model_validate({"daemon": {"state_dir": "./the state"}})
+    daemon = module.Daemon(settings, explain=lambda folder, alarm: f"{alarm} --state {folder}")
+    daemon._journal.close()
+    (access,) = told
+    assert access.state_dir == f"{tmp_path}/the state"
+    assert access.explain("a1b2") == f"a1b2 --state {tmp_path}/the state"
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isnan
+from shlex import quote
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def routes(access: pages.Access) -> list[Route]:
         name, has_page = name_now(snapshot, one.raised), _has_page(snapshot, one)
         return pages.render(
             "alarm.html", alarm=one, name=name, picture=_picture(snapshot, one), claim=list(claim_rows(one.raised)),
-            receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir,
+            receipt=list(receipt_rows(one.raised)), state_dir=quote(access.state_dir),
             has_page=has_page, can_explain=access.explain is not None,
             on_hold=has_page and one.cleared is None and snapshot.is_on_hold(name),
         )  # fmt: skip
