@@ -69,7 +69,7 @@ class WebKeys(ServerKeys):
     token_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "Authorization"
     """Header that carries the token; Authorization = as a bearer token."""
     headers: dict[Text, _Header] = Field(default_factory=dict)
-    """Further lines of each request, such as {X-Scope-OrgID: lakes}; no secrets: settings are shown."""
+    """Further lines of each request, such as {X-Scope-OrgID: lakes}; their values are not shown with the settings."""
 
     def _conflicts(self) -> Iterator[Fault]:
         yield from super()._conflicts()

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sentinel.config.secrets import hide_queries
+from sentinel.config.secrets import hide_queries, may_be_secret
 from sentinel.config.values import ConflictError, Fault, KeyPath, Part, or_else, path_text
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.printing import visible
@@ -76,12 +76,17 @@ def _cut_address(found: re.Match[str]) -> str:
 def faults_of(error: ValidationError, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:
     """Put all errors that pydantic found into words; `came` tells what stands at a key path."""
     details = error.errors(include_url=False)
+
+    def shown(path: KeyPath) -> str:
+        text = came(path)
+        return "***" if may_be_secret(path) and text not in ("a mapping", "a list", "nothing") else text
+
     for detail in details:
         place = detail["loc"]
         # A list whose entries are refused is empty to pydantic; only their own faults are true.
         inside = (other["loc"] for other in details if len(other["loc"]) > len(place))
         if detail["type"] != "too_short" or all(other[: len(place)] != place for other in inside):
-            yield from _faults(detail, model, came)
+            yield from _faults(detail, model, shown)
 
 
 def _faults(detail: ErrorDetails, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:

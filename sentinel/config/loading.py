@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from sentinel.config.alarms import AlarmSettings
 from sentinel.config.events import EventsFile, read_files
 from sentinel.config.faults import Faults, fault_line, faults_of
-from sentinel.config.secrets import hide_query
+from sentinel.config.secrets import hide_query, hide_value
 from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
 from sentinel.config.tree import Node, Reader, TreeError, find
@@ -188,17 +188,17 @@ def _mapping(node: Node) -> dict[str, Node]:
 
 
 def settings_text(settings: Settings) -> str:
-    """Write settings as YAML, all keys in their order, without what is behind `?` in addresses."""
-    keys = _with_queries_hidden(settings.model_dump(mode="json"))
+    """Write settings as YAML, all keys in their order, without what may be secret: see `hide_query`, `hide_value`."""
+    keys = _with_secrets_hidden(settings.model_dump(mode="json"))
     return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 
-def _with_queries_hidden(content: Any) -> Any:
+def _with_secrets_hidden(content: Any, path: KeyPath = ()) -> Any:
     if isinstance(content, dict):
-        return {key: _with_queries_hidden(each) for key, each in content.items()}
+        return {key: _with_secrets_hidden(each, (*path, key)) for key, each in content.items()}
     if isinstance(content, list):
-        return [_with_queries_hidden(each) for each in content]
-    return hide_query(content) if isinstance(content, str) else content
+        return [_with_secrets_hidden(each, (*path, at)) for at, each in enumerate(content)]
+    return hide_value(path, hide_query(content)) if isinstance(content, str) else content
 
 
 def to_record(settings: Settings) -> dict[str, Any]:

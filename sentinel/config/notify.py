@@ -191,7 +191,7 @@ class ExecNotify(Part):
     name: Name = "exec"
     """Name of the sink; the label `sink` of its metrics."""
     command: Annotated[tuple[Text, ...], Field(min_length=1)]
-    """The program and its arguments; no shell is involved."""
+    """The program and its arguments, which are not shown with the settings; no shell is involved."""
     timeout: PositiveDuration = 5 * SECOND
     """Longest run; then it is killed, and tried again later."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 LONGEST = 65_536
 _PARAMETER = re.compile(r"(;[^=;/]*=)[^;/]+?(?=[',.:)]*(?:[;/]|$))")
+_OPTION = re.compile(r"--[A-Za-z][\w-]*(?==|\Z)")
 
 
 class SecretMissing(Exception):  # noqa: N818 - says what is the matter
@@ -30,6 +32,19 @@ def hide_queries(text: str) -> str:
     text = re.sub(r"(?i)(https?://)[^\s/?#]*@", r"\1***@", text)
     text = re.sub(r"(?i)https?://[^\s?#;]*;[^\s?#]*", lambda found: _PARAMETER.sub(r"\1***", found[0]), text)
     return re.sub(r"(?i)(https?://[^\s?#]*)[?#]\S*?(?=[',.:;)]*(?:\s|$))", r"\1?***", text)
+
+
+def may_be_secret(path: Sequence[str | int]) -> bool:
+    """Tell by the path of a key if its value may hold a secret: a header of requests, or the command of a program."""
+    return path[:1] in (("sources",), ("notify",)) and len(path) > 2 and path[2] in ("headers", "command")
+
+
+def hide_value(path: Sequence[str | int], text: str) -> str:
+    """Leave out a value that may hold a secret; of a command the program and the names of options stay."""
+    if not may_be_secret(path) or path[2:] == ("command", 0):
+        return text
+    option = _OPTION.match(text) if path[2] == "command" else None
+    return f"{option[0]}{'=***' if '=' in text else ''}" if option else "***"
 
 
 def read_secret(path: Path) -> str:

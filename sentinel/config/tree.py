@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import yaml
 
 from sentinel.config.faults import Faults
+from sentinel.config.secrets import may_be_secret
 from sentinel.config.values import KeyPath
 
 DEEPEST = 12
@@ -184,7 +185,8 @@ class Reader:
             return Node(self._file, line, text, raw=text)
         reason = next((why for form, why in _DOUBTS if form.fullmatch(text)), "")
         if reason:
-            return self._refuse(line, path, f"{text if len(text) < 30 else text[:27] + '...'} {reason}")
+            shown = "***" if may_be_secret(path) else text if len(text) < 30 else text[:27] + "..."
+            return self._refuse(line, path, f"{shown} {reason}")
         return Node(self._file, line, _read_scalar(text), raw=text)
 
     def _refuse(self, line: int, path: KeyPath, message: str) -> Node:

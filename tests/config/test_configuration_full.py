@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from sentinel.config import Settings, load, settings_text
 from sentinel.config.faults import Faults
 from sentinel.config.tree import Node, Reader
+from sentinel.domain.errors import ConfigError
 from sentinel.simulate import SYSTEMS
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -117,3 +119,38 @@ def test_the_full_file_names_every_simulated_system() -> None:
     recorded = {name for name in systems if SYSTEMS[name].stamps is not None}
     without = systems - recorded - {name.removesuffix("_control") for name in SYSTEMS if name.endswith("_control")}
     assert without == {"ar1"}
+
+
+def test_bug_headers_and_arguments_of_programs_were_shown_with_the_settings() -> None:
+    headers = {"X-Api-Key": "s3cret", "X-Token": "--s3cret"}
+    server = {"url": "https://h.example.org", "headers": headers}
+    command = ["/bin/page", "--token=s3cret", "--urgent", "--key", "s3cret", "-ps3cret", "--x=--y=s3cret", "s3cret=--z"]
+    settings = Settings.model_validate({
+        "sources": [
+            {"kind": "http", "name": "a", "format": "csv", **server},
+            {"kind": "prometheus", "name": "b", "queries": ["up"], **server},
+        ],
+        "notify": [{"kind": "exec", "command": command}],
+    })  # fmt: skip
+    shown = yaml.safe_load(text := settings_text(settings))
+    assert "s3cret" not in text
+    assert [source["headers"] for source in shown["sources"]] == [{"X-Api-Key": "***", "X-Token": "***"}] * 2
+    hidden = ["--token=***", "--urgent", "--key", "***", "***", "--x=***", "***"]
+    assert shown["notify"][0]["command"] == ["/bin/page", *hidden]
+
+
+@pytest.mark.parametrize("value", ["53210", "053210", "5321053210532105321053210", "true", '"53210\\0"', "[53210]"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sources: [{kind: http, name: a, format: csv, url: 'http://h', headers: HERE}]",
+        "sources: [{kind: http, name: a, format: csv, url: 'http://h', headers: {X-Api-Key: HERE}}]",
+        "notify: [{kind: exec, command: 'HERE'}]",
+        "notify: [{kind: exec, command: [/bin/page, HERE]}]",
+    ],
+)
+def test_bug_a_fault_in_a_header_or_a_command_repeated_it(tmp_path: Path, key: str, value: str) -> None:
+    (file := tmp_path / "lake.yaml").write_text(key.replace("HERE", value))
+    with pytest.raises(ConfigError) as refused:
+        load(file)
+    assert not {"53210", "true", "True"} & set(re.findall(r"53210|[Tt]rue", str(refused.value)))
