@@ -306,3 +306,19 @@ def test_a_favicon_is_served(client) -> None:
 def test_no_series_yet_is_a_page_too(client, daemon) -> None:
     daemon.snapshot = replace(daemon.snapshot, series={})
     assert "No series yet" in client.get("/").text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_each_landmark_of_a_page_has_a_label_of_its_own_and_each_id_stands_once(client, path: str) -> None:
+    """Bug: table and section both were the region "Series", so a screen reader listed it twice (landmark-unique)."""
+    text = client.get(path).text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    headings = dict(re.findall(r'<h[12] id="([^"]+)">([^<]*)', text))
+    regions = [
+        *(headings[name] for name in re.findall(r'<section[^>]* aria-labelledby="([^"]+)"', text)),
+        *(headings[name] for name in re.findall(r'role="region"[^>]* aria-labelledby="([^"]+)"', text)),
+        *re.findall(r'role="region"[^>]* aria-label="([^"]+)"', text),
+    ]
+    assert len(regions) == len(set(regions))
+    assert regions or path in ("/status", "/sources", "/nope")
