@@ -16,6 +16,9 @@ from sentinel.config import is_loopback
 from sentinel.domain.errors import UpstreamError
 
 MOST_BYTES = 64 << 20
+_NO_ADDRESS = "its address is none; http:// or https:// and a host are needed"
+_IN_WORDS = {"UnsupportedProtocol": _NO_ADDRESS, "InvalidURL": _NO_ADDRESS}
+"""Failures that are put into words, by the names of their types."""
 
 
 class ExchangeError(UpstreamError):
@@ -89,7 +92,8 @@ def exchange(
         late = time.monotonic() >= until or isinstance(error, httpx.TimeoutException)
         # The text of other errors may hold the address, or a header.
         says = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and str(error)
-        failure = ExchangeError("no answer in time" if late else says or type(error).__name__)
+        kind = type(error).__name__
+        failure = ExchangeError("no answer in time" if late else says or _IN_WORDS.get(kind, kind))
         failure.is_late = late
         raise failure from None
     finally:

@@ -58,6 +58,16 @@ def test_bug_addresses_that_are_shown_had_the_keys_in_their_paths_and_beside_a_q
     assert hide_queries(said) == hide_query(said) == shown
 
 
+@pytest.mark.parametrize(
+    "address", ["htps://h.example.org/s3cret", "h.example.org/s3cret", "http:///s3cret", "http://h:x/s3cret"]
+)
+def test_bug_a_mistyped_address_was_called_unsupported_protocol(web: Web, tmp_path: Path, address: str) -> None:
+    (tmp_path / "address").write_text(address)
+    found = make_notifier(hook(web, url=None, url_file=str(tmp_path / "address"))).send([EVENT], soon())
+    why = "its address is none; http:// or https:// and a host are needed; it is tried again"
+    assert found == Delivery("retry", 0, f"notify webhook: {why}")
+
+
 def test_each_event_is_a_post_of_its_own_with_its_key_in_order(web: Web) -> None:
     assert make_notifier(hook(web)).send([EVENT, CLEARED], soon()) == Delivery("delivered", 2)
     assert [path for path, _, _ in web.got] == ["/alarms?of=lakes"] * 2
