@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -192,9 +192,16 @@ def choose(alarms: Sequence[Known], text: str, folder: Path, option: str = "--st
     if of_series:
         return max(of_series, key=lambda one: (one.is_open, one.kept.batch, one.raised.get("time_us") or 0))
     raise UsageError(
-        f"alarm {text}: {folder} knows no alarm and no series in alarm of that name; "
+        f"alarm {text}: {folder} knows no alarm and no series in alarm of that name"
+        f"{near_in_words(text, {one.raised['series'] for one in alarms})}; "
         f"`sentinel explain {option} {folder}` lists them all; of an id it takes {SHORTEST_PREFIX} letters or more"
     )
+
+
+def near_in_words(text: str, names: Iterable[str]) -> str:
+    """Say behind a message which names have this text in them, a few; nothing where none has."""
+    near = sorted(name for name in names if text.lower() in name.lower())[:5]
+    return f"; {visible(', '.join(near))} {'is' if len(near) == 1 else 'are'} known" if near else ""
 
 
 def _replayed(

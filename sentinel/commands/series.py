@@ -16,7 +16,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from sentinel.commands.explain import Known, choose, known_alarms
+from sentinel.commands.explain import Known, choose, known_alarms, near_in_words
 from sentinel.config import SLOWER, Settings
 from sentinel.domain.acting import Action, events_of
 from sentinel.domain.clock import Clock
@@ -63,8 +63,7 @@ def show_main(args: argparse.Namespace) -> int:
         if args.series in snapshot.retired():
             again = f"`sentinel series retire {quote(args.series)} --undo --state {args.state}` takes it back"
             raise UsageError(f"series {args.series}: it is retired; {again}") from None
-        near = [name for name in snapshot.names() if args.series.lower() in name.lower()][:5]
-        hint = f"; {visible(', '.join(near))} {'is' if len(near) == 1 else 'are'} known" if near else ""
+        hint = near_in_words(args.series, snapshot.names())
         raise UsageError(f"series {args.series}: {folder} knows none of that name{hint}") from None
     if args.json:
         print(json.dumps(series_as_json(view), indent=2, allow_nan=False))

@@ -121,6 +121,7 @@ def test_it_works_while_the_daemon_holds_the_folder(capsys, tmp_path: Path) -> N
 def test_an_unknown_alarm_a_short_beginning_and_a_wrong_moment_are_faults_of_usage(capsys, state: Path) -> None:
     for arguments, said in (
         (("explain", "nothing"), "knows no alarm"),
+        (("explain", "S"), "no series in alarm of that name; s0, s1, s2 are known; `sentinel explain"),
         (("explain", str(alarms(capsys, state)[0]["alarm"])[:2]), "knows no alarm"),
         (("explain", "s0", "--as-of", "yesterday"), "ISO 8601"),
         (("replay", "s0", "--out", "x"), "--out"),
