@@ -36,11 +36,12 @@ class Payloads:
         if not isinstance(found, dict | list):
             rows.leave_out(Rejection.MALFORMED_ROW, place, f"{what}: no JSON object")
             return
-        time_us = arrived_us
+        time_us, came = arrived_us, None
         if settings.time is not None:
-            time_us = microseconds_of(_at(found, settings.time), settings.time_format, self._zone)
+            came = _at(found, settings.time)
+            time_us = microseconds_of(came, settings.time_format, self._zone)
         for where, value in self._values(found).items():
-            rows.add(extend_name(key, f"/{where}"), time_us, value, place)
+            rows.add(extend_name(key, f"/{where}"), time_us, value, place, came)
 
     def _values(self, payload: object) -> Mapping[str, object]:
         found: dict[str, object] = {}

@@ -31,7 +31,8 @@ _DAYS = {"excel": 25_569.0, "julian": 2_440_587.5}
 _ALLOWED = {
     Rejection.NOT_A_NUMBER: "a number is needed",
     Rejection.NOT_FINITE: "a finite number is needed",
-    Rejection.BAD_TIME: "a time of the years 1 to 9999 is needed, in ISO 8601 or as a number in the declared unit",
+    Rejection.BAD_TIME: "a time of the years 1 to 9999 is needed, in ISO 8601 or as a number in the declared unit; "
+    "where clocks change, local times mean two moments or none: write them with an offset (SQL: timestamptz)",
     Rejection.FUTURE: "a time not more than a day ahead is needed; look at the clock of the sender",
     Rejection.NO_SERIES: f"the name of a series is needed: 1 to {LONGEST_NAME:,} characters, no control characters",
     Rejection.FOREIGN: "labels of another series have this name already; name more labels in series_name",
@@ -63,18 +64,21 @@ def number_of(value: object) -> float | str:
 def microseconds_of(value: object, unit: str | None = None, zone: tzinfo = UTC) -> int | None:
     """Read an instant: ISO 8601, a date or a moment, which is in `zone` where it says none; a number needs a `unit`.
 
-    None where it is no time.
+    None where it is no time, or one that clocks which change in `zone` show twice or never.
     """
     try:
         if isinstance(value, str):
             value = value.strip()
             if unit is None:
-                value = datetime.fromisoformat(value)
+                value = date.fromisoformat(value) if len(value) <= 10 else datetime.fromisoformat(value)
             else:
                 value = float(value) if not value.lstrip("+-").isdigit() else int(value)
         if isinstance(value, date):
             moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=zone)
-            moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=zone)
+                if zone is not UTC and moment.utcoffset() != moment.replace(fold=1).utcoffset():
+                    return None
             return (moment - _EPOCH) // _US
         if unit is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return None

@@ -145,8 +145,9 @@ class _Layout:
 
     def take(self, row: Sequence[Any], time_us: int | None, rows: Rows, number: int) -> None:
         """Take the observations of one row."""
+        came = str(row[self.time]) if time_us is None else None
         for name, value in self._cells(row):
-            rows.add(name, time_us, value, number)
+            rows.add(name, time_us, value, number, came)
 
     def _cells(self, row: Sequence[Any]) -> Iterator[tuple[str | None, object]]:
         parts = [row[place] for place in self._by]

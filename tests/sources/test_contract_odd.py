@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,6 +168,55 @@ def test_odd_observations_are_taken_or_counted_alike_and_harm_no_neighbour(way: 
     expected = {reason: 1 for reason in BAD if not (way == "sql" and reason == "future")}
     assert rejected == expected
     assert all(line.isprintable() for frame in frames for line in frame.complaints)
+
+
+LOCAL = [
+    ("2022-03-27T01:59:00", "2022-03-27T00:59:00Z"), ("2022-03-27T02:00:00", None), ("2022-03-27T02:30:00", None),
+    ("2022-03-27T03:00:00", "2022-03-27T01:00:00Z"), ("2022-10-30T01:59:00", "2022-10-29T23:59:00Z"),
+    ("2022-10-30T02:00:00", None), ("2022-10-30T02:30:00", None), ("2022-10-30T02:30:00.5", None),
+    ("2022-10-30T03:00:00", "2022-10-30T02:00:00Z"),
+]  # fmt: skip
+"""Times of Berlin without an offset, and the moments that they mean: of some there are none, of others two."""
+
+
+def local_sql(folder: Path) -> list[Frame]:
+    write_log(folder / "a.db", [(text, n, "a", float(n)) for n, (text, _) in enumerate(LOCAL)])
+    keys = {"kind": "sql", "database": f"sqlite:{folder / 'a.db'}", "query": "SELECT * FROM log"}
+    return pulled(keys | {"time_zone": "Europe/Berlin"}, SqlSource)
+
+
+def local_payloads() -> list[bytes]:
+    return [json.dumps({"v": n, "at": text}).encode() for n, (text, _) in enumerate(LOCAL)]
+
+
+def local_mqtt(_: Path) -> list[Frame]:
+    source = messages(values=["v"], time="at", time_zone="Europe/Berlin")
+    taken = Rows(NOW * 1_000_000, "message")
+    for payload in local_payloads():
+        source._read(Given(payload, topic="a"), NOW * 1_000_000, taken)
+    return [taken.frame("lake", {}, NOW * 1_000_000)]
+
+
+def local_kafka(_: Path) -> list[Frame]:
+    cluster = Cluster()
+    cluster.send_all(("a", payload) for payload in local_payloads())
+    keys = {"kind": "kafka", "brokers": cluster.brokers, "topics": ["lakes"], "series_name": "{key}", "values": ["v"]}
+    return pulled(keys | {"time": "at", "time_zone": "Europe/Berlin"}, KafkaSource)
+
+
+@pytest.mark.parametrize("way", [local_sql, local_mqtt, local_kafka])
+def test_a_local_time_that_means_two_moments_or_none_is_counted_and_never_guessed(
+    way: Callable[[Path], list[Frame]], tmp_path: Path
+) -> None:
+    frames = way(tmp_path)
+    meant = {
+        (int(datetime.fromisoformat(moment).timestamp()), float(n))
+        for n, (_, moment) in enumerate(LOCAL) if moment is not None
+    }  # fmt: skip
+    assert {(at, value) for _, at, value in told(frames)} == meant
+    assert [frame.rejected for frame in frames] == [{"bad_time": 5}]
+    assert "'2022-03-27T02:00:00'" in frames[0].complaints[0]
+    assert "with an offset (SQL: timestamptz)" in frames[0].complaints[0]
 
 
 @pytest.mark.slow

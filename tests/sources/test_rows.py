@@ -93,6 +93,13 @@ def test_a_time_without_an_offset_is_one_of_its_zone() -> None:
     assert microseconds_of("2026-07-01T02:00", None, ZoneInfo("Europe/Berlin")) == microseconds_of("2026-07-01T00:00Z")
 
 
+def test_a_day_begins_also_where_the_clocks_change_at_its_midnight() -> None:
+    for day, begins in (("2024-11-03", "2024-11-03T04:00Z"), ("2024-03-10", "2024-03-10T05:00Z")):
+        assert microseconds_of(day, None, ZoneInfo("America/Havana")) == microseconds_of(begins)
+    assert microseconds_of("2024-11-03T00:30", None, ZoneInfo("America/Havana")) is None
+    assert microseconds_of("2024-11-03T00:30-05:00", None, ZoneInfo("America/Havana")) is not None
+
+
 LABELS = st.dictionaries(
     st.sampled_from(["__name__", "a", "b", "a/b", "%", "="]), st.text("ab/=%", max_size=3), max_size=4
 )
