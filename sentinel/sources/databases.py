@@ -19,6 +19,8 @@ from sentinel.sources.backoff import Backoff, RefusedError
 from sentinel.sources.base import SourceError
 from sentinel.sources.needs import read_secret
 
+BROKEN = "\ufffd"
+"""In a text of SQLite it stands for bytes that are no UTF-8."""
 _STEPS = 10_000
 """Instructions of SQLite between two looks at the clock."""
 
@@ -51,13 +53,13 @@ class Database:
         return '"' + name.replace('"', '""') + '"'
 
     def key(self, value: object) -> object:
-        """Write a key so that a cursor can hold it, and comparing with it is exact."""
+        """Write a key so that a cursor can hold it, and comparing with it is exact; None where that cannot be."""
         if isinstance(value, datetime | date):
             return value.isoformat()
         if isinstance(value, Decimal):
             return str(value)
-        if isinstance(value, bytes):
-            raise DataError(f"id_column: bytes {value[:20]!r}; numbers or texts are needed to read on from there")
+        if value is None or isinstance(value, bytes) or (isinstance(value, str) and BROKEN in value):
+            return None
         return value if isinstance(value, int | float | str) else str(value)
 
 
@@ -84,6 +86,7 @@ def _open_sqlite(settings: SqlSource) -> Iterator[Database]:
     except sqlite3.Error as error:
         raise SourceError(f"{path}: {error}; a readable SQLite file is needed") from None
     try:
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
         connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
         yield Database(connection, settings.query, "?")
     except sqlite3.OperationalError as error:
@@ -114,12 +117,30 @@ def _open_postgres(settings: SqlSource, backoff: Backoff) -> Iterator[Database]:
             application_name="sentinel", tcp_user_timeout=int(seconds * 1000),
         )  # fmt: skip
         try:
+            _take_times_beyond_python(connection)
             yield Database(connection, settings.query, "%s")
         finally:
             connection.close()
     except psycopg.Error as error:
         raise _failure(settings, error, password, backoff) from None
     backoff.note_success()
+
+
+def _take_times_beyond_python(connection: Any) -> None:
+    """Give a time such as `infinity` or one before Christ as its text, in place of an error for all rows."""
+    from psycopg import DataError as OutOfRangeError
+    from psycopg.types import datetime as kinds
+
+    for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
+        loader: Any = getattr(kinds, f"{name.capitalize()}Loader")
+
+        def load(self: Any, data: Any, _loader: Any = loader) -> object:
+            try:
+                return _loader.load(self, data)
+            except OutOfRangeError:
+                return bytes(data).decode("utf-8", "replace")
+
+        connection.adapters.register_loader(name, type("LenientLoader", (loader,), {"load": load}))
 
 
 def _failure(settings: SqlSource, error: Any, password: str | None, backoff: Backoff) -> Exception:

@@ -1,7 +1,7 @@
 """Source `sql`: rows of PostgreSQL or SQLite, read in the order of (time, id), each time from where it stopped.
 
-Rows are read once they are `lag` old, since a row may be committed after others of a later time. Rows whose time cannot
-be read are passed over with those around them; they are counted, and move the place up to which it was read only
+Rows are read once they are `lag` old, since a row may be committed after others of a later time. Rows whose time or id
+cannot be read are passed over with those around them; they are counted, and move the place up to which it was read only
 together with a row that can be.
 """
 
@@ -55,6 +55,7 @@ class Records(PullSource):
 
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Read the rows since `cursor`; see `PullSource.fetch`."""
+        from sentinel.domain.observation import Rejection
         from sentinel.sources.databases import open_database
         from sentinel.sources.rows import Rows
 
@@ -66,26 +67,34 @@ class Records(PullSource):
             rows, told_us = Rows(now_us, "row", settings.prefix, self._labelled), now_us - settings.lag
             at: Any = cursor and dict(cursor)
             waiting = Rows(now_us, "row", settings.prefix, self._labelled)
-            taken = 0
+            taken, broken, is_all = 0, "", len(found) < settings.max_rows
             for number, row in enumerate(found, 1):
                 time_us = self._time(row[layout.time])
                 if time_us is not None and time_us > told_us:
+                    is_all = True
                     break
+                key = database.key(row[layout.id])
                 if time_us is None:
                     layout.take(row, None, waiting, number)
+                    continue
+                if key is None:
+                    broken = f"{settings.id_column} {row[layout.id]!a:.40}, where a number or a text is needed"
+                    waiting.leave_out(Rejection.MALFORMED_ROW, number, broken)
                     continue
                 rows.rejected.update(waiting.rejected)
                 rows.complaints.extend(waiting.complaints)
                 waiting = Rows(now_us, "row", settings.prefix, self._labelled)
                 layout.take(row, time_us, rows, number)
-                at, taken = {"time": database.key(row[layout.time]), "id": database.key(row[layout.id])}, number
+                at, taken = {"time": database.key(row[layout.time]), "id": key}, number
+        if broken and not taken and (at is None or not is_all):
+            raise DataError(f"{broken} to read on from there; let the query give one")
         if not taken and len(found) == settings.max_rows and all(self._time(row[layout.time]) is None for row in found):
             raise DataError(
                 f"{settings.time_column}: {ascii(found[0][layout.time])[:60]} and all after it are no times; set "
                 "time_format, or leave such rows out in the query"
             )
         del rows.complaints[10:]
-        return rows.frame(self.id, at or {}, None if taken == settings.max_rows else told_us)
+        return rows.frame(self.id, at or {}, told_us if is_all or not taken else None)
 
     def _place(self, cursor: Cursor | None, now_us: int) -> tuple[object, ...]:
         """Give the place after which it is read: time and id, or a time alone, or none."""

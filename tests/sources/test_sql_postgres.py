@@ -88,6 +88,22 @@ def test_times_of_every_kind_are_read_from_their_place_on(cluster: Cluster, colu
     assert len(times) == (1500 if settings.get("time_format") else 2400)  # else from the beginning of the day on
 
 
+def test_a_time_that_python_has_not_stops_no_other_row(cluster: Cluster) -> None:
+    cluster.execute(
+        "CREATE TABLE odd (time timestamptz, id int, ph real, installed date, naive timestamp, daily time)",
+        f"INSERT INTO odd SELECT to_timestamp({NOW} - 100 + n), n, n FROM generate_series(0, 4) AS n",
+        "UPDATE odd SET installed = 'infinity', naive = '-infinity', daily = '24:00' WHERE id = 2",
+        "INSERT INTO odd VALUES ('infinity', 98, 98), ('0044-03-15 BC', 99, 99)",
+    )
+    query = "SELECT * FROM odd"
+    for settings in ({}, {"since": "1d"}):
+        frame = records(cluster, query=query, by=[], columns=["ph"], **settings).fetch(None)
+        assert frame.observations["value"].to_list() == [0.0, 1.0, 2.0, 3.0, 4.0]
+        assert frame.rejected == ({} if settings else {"bad_time": 1})
+    notes = "SELECT time, id, ph, installed, naive, daily FROM odd WHERE id = 2"
+    assert records(cluster, query=notes, by=[]).fetch(None).observations["value"].to_list() == [2.0]
+
+
 def test_it_cannot_write_and_a_slow_query_ends(cluster: Cluster) -> None:
     cluster.execute("CREATE OR REPLACE FUNCTION w() RETURNS int LANGUAGE sql AS 'DELETE FROM r RETURNING 1'")
     with pytest.raises(DataError, match="read-only"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,6 +93,31 @@ def test_rows_that_have_no_time_stop_nothing(tmp_path: Path) -> None:
     assert [value for _, _, value in rows(frames)] == [20.0]
     with pytest.raises(DataError, match="time_format"):
         records(path, query="SELECT 'x' AS time, id, series, value FROM log", max_rows=3).fetch(None)
+
+
+def test_a_cell_that_cannot_be_read_stops_no_other_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    write_log(path, [(NOW - 99 + n, n, "s", float(n)) for n in range(5)])
+    write_log(path, [(NOW - 97, b"\1\2", "s", 7.0), (NOW - 97.5, 8, "t", 8.0)])
+    with closing(sqlite3.connect(path)) as database, database:
+        for cells in ("-98.5, 90, 's', cast(x'ff31' as text)", "-96.5, cast(x'ff31' as text), 's', 9.0"):
+            database.execute(f"INSERT INTO log VALUES ({NOW} {cells})")
+        database.execute("INSERT INTO log VALUES (cast(x'ff31' as text), 91, 's', 9.0)")
+    expected = [0.0, 1.0, 8.0, 2.0, 3.0, 4.0]
+    for limit in (3, 4, 100):
+        frames, cursor = follow(records(path, time_format="seconds", max_rows=limit))
+        assert [value for _, _, value in rows(frames)] == expected
+        counted: Counter[str] = sum((Counter(frame.rejected) for frame in frames), Counter())
+        assert counted == {"not_a_number": 1, "malformed_row": 2}
+    assert "id b'\\x01\\x02', where a number or a text is needed" in frames[0].complaints[1]
+    write_log(path, [("9999-01-01", 99, "s", 99.0), (NOW - 20, 99, "s", 99.0)])
+    assert [value for _, _, value in rows(follow(records(path, time_format="seconds"), cursor)[0])] == [99.0]
+
+
+def test_ids_that_are_all_bytes_are_said_at_once(tmp_path: Path) -> None:
+    write_log(tmp_path / "a.db", [(NOW - 99, b"\1", "s", 1.0)])
+    with pytest.raises(DataError, match=r"id b'\\x01', where a number or a text is needed"):
+        records(tmp_path / "a.db", time_format="seconds").fetch(None)
 
 
 def test_wide_rows_are_split_and_those_beside_are_no_values(tmp_path: Path) -> None:
