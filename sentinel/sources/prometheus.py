@@ -6,6 +6,7 @@ A point that the server does not give is missing: a series that ended, or was no
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sentinel.config import PrometheusSource
@@ -26,6 +27,9 @@ MOST_POINTS = 10_000
 """Points of a series in one answer; Prometheus refuses more than 11,000."""
 FIRST_POINTS, GROWTH = 100, 4
 _SAID = 10
+_PARTIAL = re.compile("partial response|no storeapis|rpc error|receive .*from|fetch series|remote_read", re.IGNORECASE)
+"""Warnings of Thanos, and of Prometheus that reads from elsewhere, at which points may lack."""
+_ASKED_AGAIN = "an answer without a part of the points, for a store behind the server is away; it is asked for again"
 
 
 class Ranges(PullSource):
@@ -112,6 +116,10 @@ class Ranges(PullSource):
             if answer["status"] != "success" or answer["data"]["resultType"] != "matrix":
                 raise DataError(f"{self._settings.url}: {query}: no range of points; a query of one is needed")
             said = [*answer.get("warnings", ()), *answer.get("infos", ())]
+            partial = [str(text) for text in answer.get("warnings", ()) if _PARTIAL.search(str(text))]
+            if answer.get("isPartial") or partial:
+                why = f": {ascii(partial[0])[:200]}" if partial else ""
+                raise SourceError(f"{hide_query(self._settings.url)}: {query}: {_ASKED_AGAIN}{why}")
             remarks += [f"{query}: the server says: {ascii(text)[1:-1]}" for text in said]
             for one in answer["data"]["result"]:
                 labels = {str(key): str(text) for key, text in one["metric"].items()}

@@ -104,6 +104,35 @@ def test_what_is_no_number_is_missing_and_stale_is_not_zero(server: Answering) -
     assert frame.rejected == {"missing": 1, "not_finite": 1, "not_a_number": 1}
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"isPartial": True}, "asked for again"),
+        ({"warnings": ["PromQL info: x", "No StoreAPIs matched for this query"]}, "again: 'No StoreAPIs matched"),
+        ({"warnings": ["receive series from Addr: 10.0.0.1:10901: rpc error: code = Unavailable"]}, "code = Unavail"),
+    ],
+)  # fmt: skip
+def test_an_answer_without_a_part_of_the_points_is_asked_for_again(server: Answering, more: dict, said: str) -> None:
+    clock = ManualClock(NOW_US)
+    source = ranges(server.url, clock, since="1h", every="1s")
+    whole = server.answer
+    first = source.fetch(None)
+    clock.set(NOW_US + 600_000_000)
+    answer = {"metric": {"__name__": "ph", "lake": "l0"}, "values": [[NOW, "1"]]}
+    server.answer = lambda handler, _: send(handler, 200, matrix(answer, **more))
+    with pytest.raises(SourceError, match=said):
+        source.fetch(first.cursor)
+    asked = server.asked[-1]
+    server.answer = whole
+    clock.set(NOW_US + 603_000_000)
+    frame = source.fetch(first.cursor)
+    assert (server.asked[-1]["start"], frame.observations.height) == (asked["start"], 20)
+    harmless = matrix(answer, isPartial=False, warnings=["PromQL warning: x"])
+    server.answer = lambda handler, _: send(handler, 200, harmless)
+    clock.set(NOW_US + 1_200_000_000)
+    assert len(points([source.fetch(frame.cursor)])) == 1
+
+
 def test_what_two_queries_give_is_never_one_series(server: Answering) -> None:
     result = {"metric": {"job": "a/b"}, "values": [[NOW - 60, "1"]]}
     server.answer = lambda handler, _: send(handler, 200, matrix(result, warnings=["partial"]))
