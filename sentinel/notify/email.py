@@ -89,10 +89,10 @@ class EmailNotifier(Notifier):
             message["In-Reply-To"] = message["References"] = f"<{event['id']}.raised@{domain}>"
         message["X-Sentinel-Alarm"] = str(event["id"])
         lines = [str(event["text"]), "", f"time: {event.get('time')}"]
-        known = [name for name in _NUMBERS if isinstance(event.get(name), float)]
-        if event["rule"] == SLOWER and "evidence" in known:  # while it is open that stands at its line
-            known.remove("evidence")
-        lines += [f"{name}: {event[name]:.4g}" for name in known] + _recovery(event)
+        # While an alarm of kind slower is open its evidence stands at its line.
+        numbers = [name for name in _NUMBERS if (name, event["rule"]) != ("evidence", SLOWER)]
+        lines += [f"{name}: {event[name]:.4g}" for name in numbers if isinstance(event.get(name), float)]
+        lines += _recovery(event)
         lines += [f"{name}: {event[name]}" for name in ("source", "settings") if event.get(name)]
         if settings.page is not None:
             page = settings.page.rstrip("/")

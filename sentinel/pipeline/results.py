@@ -12,17 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
+from sentinel.domain import events as by
 from sentinel.domain.channels import UNKNOWN, Estimates
-from sentinel.domain.events import (
-    COUNTERPART_BACK,
-    COUNTERPART_LOST,
-    NEW_LEVEL,
-    AlarmEvent,
-    SiteEvent,
-    alarm_id,
-    remark_names,
-)
-from sentinel.domain.events import GAP as BY_GAP
+from sentinel.domain.events import AlarmEvent, SiteEvent, alarm_id, remark_names
 from sentinel.domain.gates import REBASE, RESET
 from sentinel.domain.renaming import first_names
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
@@ -144,14 +136,14 @@ def _find_cause(ticks: SteppedBlock, t: int, s: int, evidence: float) -> tuple[s
     block, given = ticks.block, ticks.conditioned
     kind = int(block.kind[t, s])
     if kind == GAP:
-        return BY_GAP, int(block.tick[t, s] - (block.tick[t - 1, s] if t else ticks.before[s]))
+        return by.GAP, int(block.tick[t, s] - (block.tick[t - 1, s] if t else ticks.before[s]))
     if kind in _ENDED_BY or not math.isnan(evidence):
         return _ENDED_BY.get(kind, ""), 0
     if not given.pairs.reset[t, s]:  # a scale that was not seen for as long as its baseline lasts
-        return BY_GAP, 0
+        return by.GAP, 0
     if isinstance(block, ComparisonBlock) and given.target is not None and not block.target.reset[t, s]:
-        return COUNTERPART_LOST if given.target.alone[t, s] else COUNTERPART_BACK, 0
-    return NEW_LEVEL, 0
+        return by.COUNTERPART_LOST if given.target.alone[t, s] else by.COUNTERPART_BACK, 0
+    return by.NEW_LEVEL, 0
 
 
 def _same_nan(number: float) -> float:

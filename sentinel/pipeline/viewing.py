@@ -114,10 +114,7 @@ def tick_ends_us(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -
 
 
 def _since_us(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[Known], end_us: Ints) -> Ints:
-    """Say since when each series is in its state; if stale or behind, since nothing newer has come for that long.
-
-    Of one on hold it is not known here: -1.
-    """
+    """Say since when each series is in its state; stale or behind: since nothing newer has come; on hold: never."""
     since_us = tick_ends_us(cohort, members, rows, members.alarm.since[rows])
     blind = np.array([one.state is State.BLIND for one in known], bool)
     stale, behind, on_hold = (

@@ -7,22 +7,10 @@ from dataclasses import asdict
 from math import ceil, exp, floor, isnan, log, log10, nan
 
 from sentinel.config import RISE, SLOWER
+from sentinel.domain import events as by
 from sentinel.domain.channels import CLAIMS, Estimates, hides_recovery
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.events import (
-    BEGUN_ANEW,
-    CORRECTED,
-    COUNTERPART_BACK,
-    COUNTERPART_LOST,
-    FORGOTTEN,
-    GAP,
-    NEW_LEVEL,
-    RETIRED,
-    SETTINGS,
-    WITHDRAWN,
-    AlarmEvent,
-    SiteEvent,
-)
+from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.labels import read_key
 from sentinel.domain.printing import for_json
 from sentinel.domain.spans import (
@@ -40,18 +28,18 @@ from sentinel.text import words
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
 _ENDED = {
-    WITHDRAWN: "is withdrawn: with values that were corrected since it is not raised. The series has not recovered",
-    CORRECTED: "has ended: with values that were corrected since it was over before",
+    by.WITHDRAWN: "is withdrawn: with values that were corrected since it is not raised. The series has not recovered",
+    by.CORRECTED: "has ended: with values that were corrected since it was over before",
     "reset": "has ended with a declared reset, not by itself; the series begins anew",
     "rebase": "has ended with a declared rebase, not by itself; level and evidence begin anew",
-    GAP: "has ended after a gap, not by itself: {gap}; evidence is gathered anew",
-    NEW_LEVEL: "has ended by a new level, not by itself; level and evidence begin anew",
-    COUNTERPART_LOST: "has ended, not by itself: its counterpart was lost; judged alone, evidence begins anew",
-    COUNTERPART_BACK: "has ended, not by itself: its counterpart came back; evidence begins anew",
-    SETTINGS: "has ended with a change of settings, not by itself",
-    RETIRED: "has ended as the series was retired, not by itself; it is not judged any more",
-    FORGOTTEN: "has ended as the series was forgotten, not by itself; its next value begins a new series",
-    BEGUN_ANEW: "has ended, not by itself: the series begins anew",
+    by.GAP: "has ended after a gap, not by itself: {gap}; evidence is gathered anew",
+    by.NEW_LEVEL: "has ended by a new level, not by itself; level and evidence begin anew",
+    by.COUNTERPART_LOST: "has ended, not by itself: its counterpart was lost; judged alone, evidence begins anew",
+    by.COUNTERPART_BACK: "has ended, not by itself: its counterpart came back; evidence begins anew",
+    by.SETTINGS: "has ended with a change of settings, not by itself",
+    by.RETIRED: "has ended as the series was retired, not by itself; it is not judged any more",
+    by.FORGOTTEN: "has ended as the series was forgotten, not by itself; its next value begins a new series",
+    by.BEGUN_ANEW: "has ended, not by itself: the series begins anew",
 }
 """What an alarm that something else has ended says, by what did."""
 _RECOVERY = ("recovery_seconds", "recovery_low_seconds", "recovery_high_seconds")
