@@ -51,6 +51,8 @@ class Frame:
     """Ask again at once: the source cut its answer."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Counts of what was left out, by reason (the values of `Rejection`)."""
+    repeated: int = 0
+    """Messages that came before and were left out for that; counted as duplicates."""
     marked: Mapping[str, int] = field(default_factory=dict)
     """Counts of observations that were taken without the mark behind their number, by mark."""
     complaints: tuple[str, ...] = ()

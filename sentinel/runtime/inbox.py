@@ -247,10 +247,10 @@ class Accounts:
     def count_commit(self, frame: Frame, committed: Committed) -> None:
         """Count the observations of a frame that was committed."""
         metrics, name, status = self._metrics, self._label(frame.source), self._status(frame.source)
-        received, accepted = frame.observations.height, committed.series.size
+        received, accepted = frame.observations.height + frame.repeated, committed.series.size
         metrics.observations_received.inc(received, source=name)
         metrics.observations_accepted.inc(accepted, source=name)
-        metrics.observations_duplicate.inc(committed.duplicates, source=name)
+        metrics.observations_duplicate.inc(committed.duplicates + frame.repeated, source=name)
         metrics.observations_revised.inc(committed.revised, source=name)
         for reason, count in frame.rejected.items():
             metrics.observations_rejected.inc(count, source=name, reason=reason)

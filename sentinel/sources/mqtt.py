@@ -2,7 +2,8 @@
 
 The broker keeps what was not acknowledged and sends it again, marked as a duplicate. An observation that carries its
 own time is then known by that. Where the time is that of the arrival, the last messages are remembered by number and
-content, in the cursor, so that none is counted twice.
+content, in the cursor, so that none is counted twice. A broker sends again only after a new connection; within one, a
+number and a content that come again are a new message of a broker that uses its numbers again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import secrets
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -46,19 +48,19 @@ class Messages(PushSource):
         self._settings, self._clock = settings, clock
         self._backoff = Backoff(1.0)
         self._session: Session | None = None
-        self._waiting: queue.Queue[tuple[Message, int]] = queue.Queue(MOST_MESSAGES)
+        self._waiting: queue.Queue[tuple[Message, int, int]] = queue.Queue(MOST_MESSAGES)
         self._closed = False
         self._names = Names(settings.series_name or f"{{{METRIC}}}", labels=settings.labels)
         self._payloads: Payloads | None = None
         self._nodes: Nodes | None = None
         self._has_time = settings.time is not None or settings.payload == "sparkplug"
         self._lock = Lock()
-        self._number = self._acknowledged = 0
+        self._number = self._acknowledged = self._connection = 0
         self._newest_us: int | None = None
         self._unacknowledged: dict[int, int] = {}
         """By number of the message: number of its frame."""
-        self._remembered: dict[int, int] = {}
-        """By number of the message, the oldest first: checksum of a message that was handed over."""
+        self._remembered: dict[int, tuple[int, int]] = {}
+        """By number of the message, the oldest first: checksum of one that was handed over, and its connection."""
 
     def describe(self) -> str:
         """Say which topics of which broker are read."""
@@ -76,10 +78,10 @@ class Messages(PushSource):
         known: Mapping[str, Any] = cursor or {}
         self._number = self._acknowledged = int(known.get("number", 0))
         self._newest_us = known.get("newest_us")
-        self._remembered = {int(mid): checksum for mid, checksum in known.get("remembered", ())}
+        self._remembered = {int(mid): (checksum, -1) for mid, checksum in known.get("remembered", ())}
         self._nodes = self._new_nodes(known.get("nodes", {}))
         client_id = self._settings.client_id or f"sentinel-{self.id}"
-        session = Session(self._settings, client_id, self._backoff, self._put, self._forget, known.get("topics", ()))
+        session = Session(self._settings, client_id, self._backoff, self._put, self._begin, known.get("topics", ()))
         self._session = session
         Thread(target=self._run, args=(session, hand_over), name=f"{self.name} messages", daemon=True).start()
         try:
@@ -118,7 +120,7 @@ class Messages(PushSource):
     def listen(self, seconds: float) -> Frame:
         """Read what comes within so many seconds, with a session of its own, and acknowledge nothing."""
         client_id = f"sentinel-probe-{secrets.token_hex(4)}"
-        session = Session(self._settings, client_id, self._backoff, self._put, self._forget, keeps=False)
+        session = Session(self._settings, client_id, self._backoff, self._put, self._begin, keeps=False)
         session.start()
         try:
             sleep(seconds)
@@ -126,21 +128,23 @@ class Messages(PushSource):
             session.close()
         rows, self._nodes = self._new_rows(), self._new_nodes({})
         while not self._waiting.empty():
-            self._read(*self._waiting.get(), rows)
+            self._read(*self._waiting.get()[:2], rows)
         return rows.frame(self.id, {}, self._clock.now_us())
 
-    def _forget(self) -> None:
-        """Forget what the broker has forgotten: in a new session its numbers begin anew."""
+    def _begin(self, is_new: bool) -> None:
+        """Begin a connection; forget what the broker has forgotten: in a new session its numbers begin anew."""
         with self._lock:
-            self._remembered.clear()
-            self._unacknowledged.clear()
+            self._connection += 1
+            if is_new:
+                self._remembered.clear()
+                self._unacknowledged.clear()
 
     def _put(self, message: Message) -> None:
         """Let a message wait to be read; where too many do, the broker waits, too."""
-        arrived_us = self._clock.now_us()
+        arrived_us, connection = self._clock.now_us(), self._connection
         while not self._closed:
             with suppress(queue.Full):
-                self._waiting.put((message, arrived_us), timeout=0.2)
+                self._waiting.put((message, arrived_us, connection), timeout=0.2)
                 return
 
     def _run(self, session: Session, hand_over: HandOver) -> None:
@@ -149,7 +153,7 @@ class Messages(PushSource):
                 if not self._hand_over(self._gather(), session, hand_over):
                     return
 
-    def _gather(self) -> list[tuple[Message, int]]:
+    def _gather(self) -> list[tuple[Message, int, int]]:
         """Wait for a message and those that come with it; queue.Empty where none comes."""
         found = [self._waiting.get(timeout=0.2)]
         until = monotonic() + GATHER_SECONDS
@@ -158,17 +162,18 @@ class Messages(PushSource):
                 found.append(self._waiting.get(timeout=max(0.0, until - monotonic())))
         return found
 
-    def _hand_over(self, found: list[tuple[Message, int]], session: Session, hand_over: HandOver) -> bool:
-        rows, number = self._new_rows(), self._number + 1
-        for message, arrived_us in found:
-            if message.qos and self._is_known(message, number, session):
+    def _hand_over(self, found: list[tuple[Message, int, int]], session: Session, hand_over: HandOver) -> bool:
+        rows, number, repeated = self._new_rows(), self._number + 1, 0
+        for message, arrived_us, connection in found:
+            if message.qos and self._is_known(message, connection, number, session):
+                repeated += 1
                 continue
             self._read(message, arrived_us, rows)
         newest_us = rows.newest_us
         if newest_us is not None and (self._newest_us is None or newest_us > self._newest_us):
             self._newest_us = min(newest_us, self._clock.now_us())
         with self._lock:
-            remembered = [list(one) for one in self._remembered.items()]
+            remembered = [[mid, checksum] for mid, (checksum, _) in self._remembered.items()]
         cursor: dict[str, object] = {
             "number": number, "newest_us": self._newest_us, "topics": list(self._settings.topics),
             "remembered": remembered,
@@ -178,29 +183,30 @@ class Messages(PushSource):
             for topic, payload in self._nodes.requests():
                 session.publish(topic, payload)
         self._number = number
-        return hand_over(rows.frame(self.id, cursor, self._newest_us))
+        return hand_over(replace(rows.frame(self.id, cursor, self._newest_us), repeated=repeated))
 
-    def _is_known(self, message: Message, number: int, session: Session) -> bool:
+    def _is_known(self, message: Message, connection: int, number: int, session: Session) -> bool:
         """Note a message that must be acknowledged; say whether it was handed over before."""
         checksum = zlib.crc32(message.topic.encode() + b"\0" + message.payload)
         with self._lock:
             # Whether it is marked as a duplicate says nothing: a broker that was restarted has forgotten that.
-            is_known = self._remembered.get(message.mid) == checksum
+            known, known_in = self._remembered.get(message.mid, (None, -1))
+            is_known = known == checksum and known_in < connection
             is_waiting = is_known and self._unacknowledged.get(message.mid, 0) > self._acknowledged
             if not is_known:
                 self._unacknowledged[message.mid] = number
-                if not self._has_time:
-                    self._remember(message.mid, checksum)
-            elif not is_waiting:
+            if not self._has_time:
+                self._remember(message.mid, checksum, connection)
+            if is_known and not is_waiting:
                 self._unacknowledged.pop(message.mid, None)
         if is_known and not is_waiting:
             session.acknowledge(message.mid)  # it is on disk, and the broker had not heard of it
         return is_known
 
-    def _remember(self, mid: int, checksum: int) -> None:
+    def _remember(self, mid: int, checksum: int, connection: int) -> None:
         remembered = self._remembered
         remembered.pop(mid, None)
-        remembered[mid] = checksum
+        remembered[mid] = checksum, connection
         while len(remembered) > REMEMBERED and (oldest := next(iter(remembered))) not in self._unacknowledged:
             del remembered[oldest]
 

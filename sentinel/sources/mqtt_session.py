@@ -36,18 +36,20 @@ class Message(Protocol):
 
 
 class Session:
-    """Connects, subscribes, connects again; messages come in a thread of its own. `is_new` hears of each new session.
+    """Connects, subscribes, connects again; messages come in a thread of its own.
+
+    `connected` hears of each connection, before its messages come, and whether the session is new.
 
     Without `keeps` the broker forgets the session, and acknowledges for it, at its end.
     """
 
     def __init__(
         self, settings: MqttSource, client_id: str, backoff: Backoff, take: Callable[[Message], None],
-        is_new: Callable[[], None],
+        connected: Callable[[bool], None],
         former: Iterable[str] = (), *, keeps: bool = True,
     ) -> None:  # fmt: skip
         self._settings, self._client_id, self._backoff, self._take = settings, client_id, backoff, take
-        self._is_new = is_new
+        self._connected = connected
         self._former = sorted(set(former) - set(settings.topics))
         self._keeps = keeps
         self._answered = Event()
@@ -143,8 +145,7 @@ class Session:
             )
         else:
             self.trouble = None
-            if not flags.session_present:
-                self._is_new()
+            self._connected(not flags.session_present)
             if self._former:  # a session keeps them until they are taken back
                 client.unsubscribe(list(self._former))
             client.subscribe([(topic, 1) for topic in self._settings.topics])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,13 @@ def test_duplicates_revisions_late_and_rejected_observations_are_counted(tmp_pat
     assert status.newest_us == 109 * HOUR_US
     assert rig.count("ticks_total", **SOURCE) == 3 * 109
     assert rig.engine.snapshot.view("s1").ticks == 109
+
+
+def test_messages_that_a_source_left_out_as_repeated_are_counted_as_duplicates(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(replace(frame(0, 10), repeated=2))
+    counts = [rig.count(f"observations_{name}_total", **SOURCE) for name in ("received", "accepted", "duplicate")]
+    assert counts == [32, 30, 2]
 
 
 def test_a_budget_of_the_fleet_is_divided_before_a_new_series_is_watched(tmp_path: Path) -> None:
