@@ -19,6 +19,7 @@ from sentinel.domain.observation import Rejection
 from sentinel.sources.labels import Names, escape
 from sentinel.sources.rows import Rows, microseconds_of
 
+_DATE = re.compile("[0-9]{8}")
 FORM = '{"series": "lake/ph", "time": "2026-01-01T00:00:00Z", "value": 8.1}'
 
 
@@ -57,9 +58,10 @@ def _take(each: object, rows: Rows, unit: str, number: int) -> None:
 
 
 def _unit(time: object, unit: str) -> str | None:
-    """Say whether a time is a number: only then it has a unit."""
+    """Say whether a time is a number: only then it has a unit. Text of eight digits is a date of ISO 8601."""
     is_number = not isinstance(time, str) or time.strip().lstrip("+-").replace(".", "", 1).isdigit()
-    return unit if is_number else None
+    is_date = isinstance(time, str) and _DATE.fullmatch(time.strip())
+    return unit if is_number and not is_date else None
 
 
 def read_csv(text: str, rows: Rows, unit: str) -> None:

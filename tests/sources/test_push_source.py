@@ -110,6 +110,21 @@ def test_what_is_no_remote_write_is_refused(server: Taking, body: bytes) -> None
     assert answer.status_code == (204 if body == b"\x00" else 400)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/csv", "time,series,value\n20231101,a,1\n20231399,a,2\n"),
+        ("text/csv", "time,a\n 20231101,1\n20231399,2\n"),
+        ("application/json", '[{"series": "a", "time": "20231101", "value": 1}, {"time": "20231399", "value": 2}]'),
+        ("application/x-ndjson", '{"series": "a", "time": "20231101", "value": 1}\n{"series": "b", "value": 2}'),
+    ],
+)  # fmt: skip
+def test_eight_digits_as_text_are_a_date_and_never_seconds(server: Taking, kind: str, body: str) -> None:
+    answer = post(server, "/api/v1/observations", body, kind)
+    assert (answer.status_code, "1 taken, 1 left out" in answer.text) == (400, True)
+    assert server.rows() == [("a", 1_698_796_800_000_000, 1.0)]
+
+
 def test_the_wrong_lines_are_named_and_the_others_are_taken(server: Taking) -> None:
     values = ["1e308", "-0.0", "NaN", "", "1e999", "calm", "٣", "1_000", "true"]
     body = "time,series,value\n" + "".join(f"{T0 + n},å😀,{text}\n" for n, text in enumerate(values))
