@@ -47,11 +47,18 @@ def main(arguments: argparse.Namespace) -> int:
         found = list(look_at_each(ordered, settings))
     if not found:
         raise DataError(f"{path}: no series with two time stamps; at least two of one series are needed")
-    for line in (*(intake.read_as if intake else ()), *ordered.remarks):
+    remarks = _for_settings(ordered.remarks) if intake is None else ordered.remarks
+    for line in (*(intake.read_as if intake else ()), *remarks):
         print(line)
     for line in print_lines(found, intake.units if intake else {}):
         print(line)
     return 0
+
+
+def _for_settings(remarks: Sequence[str]) -> list[str]:
+    """Put what helps in the settings of a source in place of an option that only tables have."""
+    helps = ": name it under missing (csv, http), or leave it out where it comes from (sql: in the query)"
+    return [said + helps if option else said for said, option, _ in (line.partition(": --missing") for line in remarks)]
 
 
 def _is_folder(path: Path) -> bool:

@@ -15,6 +15,7 @@ import sentinel
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
 from tests.sources.answering import answering, matrix, send
+from tests.sources.logging_table import write_log
 
 
 def buoy(ticks: int = 1_000) -> pl.DataFrame:
@@ -56,6 +57,20 @@ def test_the_sources_of_a_configuration_are_read_and_what_they_declare_is_kept(t
     words, settings = probed(tmp_path / "s.yaml", capsys)
     assert words[1] == "oxygen: cadence 1h, 1,000 ticks, no undeclared season"
     assert settings.series_for("oxygen").season == (86_400_000_000, 44_712_000_000)
+
+
+def test_a_mark_of_a_missing_value_is_told_with_what_helps_in_a_database(tmp_path, capsys):
+    values = [-9999.0 if n % 50 == 7 else float(np.sin(n)) for n in range(500)]
+    write_log(tmp_path / "a.db", [(1_700_000_000 + 3_600 * n, n, "ph", value) for n, value in enumerate(values)])
+    (tmp_path / "s.yaml").write_text(
+        f"sources: [{{name: lake, kind: sql, database: 'sqlite:{tmp_path / 'a.db'}', query: SELECT * FROM log, "
+        "time_format: seconds}]\n"
+    )
+    words, _ = probed(tmp_path / "s.yaml", capsys)
+    (said,) = (line for line in words if line.startswith("-9999"))
+    assert "--missing" not in said
+    assert "If it means no value: name it under missing (csv, http), or leave it out where it comes from" in said
+    assert said.endswith("(sql: in the query)")
 
 
 def test_a_season_on_a_numbered_axis_is_named_in_steps_and_declared_in_seconds(tmp_path, capsys):
