@@ -17,7 +17,7 @@ from sentinel.config import SqlSource
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import add_labels
-from sentinel.domain.spans import print_duration
+from sentinel.domain.spans import moment_iso, print_duration
 from sentinel.sources.backoff import Backoff
 from sentinel.sources.base import PullSource
 from sentinel.sources.labels import labeller
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sentinel.sources.rows import Rows
 
 NUMBERS = (int, float, Decimal)
+AHEAD_US = 60 * MICROSECONDS
+"""Rows further ahead of the clock than this are said to wait."""
 
 
 class Records(PullSource):
@@ -72,6 +74,9 @@ class Records(PullSource):
                 time_us = self._time(row[layout.time])
                 if time_us is not None and time_us > told_us:
                     is_all = True
+                    if time_us > now_us + AHEAD_US:
+                        ahead = f"rows of {moment_iso(time_us)} and later wait until then"
+                        rows.complaints.append(f"{ahead}, and here it is {moment_iso(now_us)}: is a clock wrong?")
                     break
                 key = database.key(row[layout.id])
                 if time_us is None:

@@ -61,6 +61,19 @@ def test_every_row_comes_once_if_it_is_committed_within_the_lag(
         assert sorted(at for _, at, _ in found) == sorted(at for at, _ in drawn)
 
 
+def test_rows_that_wait_as_the_clock_was_set_back_are_said_to(tmp_path: Path) -> None:
+    # Nothing was read for an hour, and nothing said so.
+    path = tmp_path / "a.db"
+    write_log(path, [(NOW - 20, 1, "s", 1.0), (NOW, 2, "s", 2.0)])
+    frame = records(path, NOW - 3_600, time_format="seconds").fetch(None)
+    assert frame.observations.is_empty()
+    (said,) = frame.complaints
+    assert "2023-11-14T22:13:00" in said
+    assert "here it is 2023-11-14T21:13:" in said
+    assert records(path, NOW - 15, time_format="seconds").fetch(None).complaints == ()
+    assert records(path, NOW + 15, time_format="seconds").fetch(None).observations.height == 2
+
+
 VALUES = [None, "", "NaN", "calm", 1e308, -0.0, 1 << 62, float("inf"), b"x", "3.5", True]
 
 
