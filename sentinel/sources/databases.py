@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from urllib.parse import quote
 
@@ -118,12 +121,32 @@ def _open_postgres(settings: SqlSource, backoff: Backoff) -> Iterator[Database]:
         )  # fmt: skip
         try:
             _take_times_beyond_python(connection)
-            yield Database(connection, settings.query, "%s")
+            with _hung_up_after(2 * seconds + 5.0, connection.fileno()):
+                yield Database(connection, settings.query, "%s")
         finally:
             connection.close()
     except psycopg.Error as error:
         raise _failure(settings, error, password, backoff) from None
     backoff.note_success()
+
+
+@contextmanager
+def _hung_up_after(seconds: float, descriptor: int) -> Iterator[None]:
+    """End a connection that takes too long: a server that is frozen does not come to see its own limit of time."""
+    ours = socket.socket(fileno=os.dup(descriptor))
+    timer = Timer(seconds, _hang_up, [ours])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        ours.close()
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has ended by itself
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _take_times_beyond_python(connection: Any) -> None:

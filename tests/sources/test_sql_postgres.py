@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sentinel.config import SqlSource
@@ -19,6 +25,7 @@ from tests.sources.postgres import Cluster
 pytestmark = pytest.mark.slow
 
 NOW = 1_700_000_000
+MINE = "pid <> pg_backend_pid()"
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +119,24 @@ def test_it_cannot_write_and_a_slow_query_ends(cluster: Cluster) -> None:
         records(cluster, query="SELECT time, id, pg_sleep(9)::text AS v FROM r", by=[], timeout="200ms").fetch(None)
     with pytest.raises(DataError, match="does not exist"):
         records(cluster, query="SELECT * FROM nothing", by=[]).fetch(None)
+
+
+def test_a_server_that_freezes_in_the_middle_of_a_query_is_hung_up_on(cluster: Cluster) -> None:
+    # It does not come to see its own limit of time, and was waited for without an end.
+    query = "SELECT r.*, pg_sleep(0.9)::text AS slept FROM (SELECT * FROM r LIMIT 1) AS r"
+    asleep = f"SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep%' AND {MINE}"
+    with closing(psycopg.connect(cluster.address, autocommit=True)) as connection, ThreadPoolExecutor() as executor:
+        began = time.monotonic()
+        reading = executor.submit(records(cluster, query=query, timeout="1s").fetch, None)
+        while not (found := connection.execute(asleep).fetchall()):
+            assert not reading.done(), reading.result()
+        try:
+            os.kill(found[0][0], signal.SIGSTOP)
+            with pytest.raises(SourceError):
+                reading.result(30.0)
+        finally:
+            os.kill(found[0][0], signal.SIGCONT)
+    assert time.monotonic() - began > 6.0, "it had its time"
 
 
 def test_a_wrong_password_is_not_tried_again_and_never_said(cluster: Cluster, tmp_path: Path) -> None:
