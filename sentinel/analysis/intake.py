@@ -20,11 +20,11 @@ from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.domain.printing import some_of
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
-from sentinel.tables.apart import refuse_changes, refuse_sites
 from sentinel.tables.cells import HEAD_ROWS, matches
 from sentinel.tables.columns import flatten, note_durations, patterns_of
 from sentinel.tables.counters import take_steps
 from sentinel.tables.fills import FillSearch
+from sentinel.tables.long_tables import refuse_changes, refuse_sites
 from sentinel.tables.naming import SITES, is_one_of
 from sentinel.tables.recognising import Recognised, recognise, recognise_frame
 from sentinel.tables.repeated import find_twice, say_twice

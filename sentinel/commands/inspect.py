@@ -24,9 +24,9 @@ from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import CalendarAxis
 from sentinel.tables import Parsed, TableOptions, file_format, open_table, parse
-from sentinel.tables.apart import refuse_changes
 from sentinel.tables.cells import UNNAMED
 from sentinel.tables.columns import patterns_of
+from sentinel.tables.long_tables import refuse_changes
 from sentinel.tables.options import command_line, settings_of
 from sentinel.tables.recognising import Recognised, recognise
 from sentinel.tables.units import find_units, unit_of, with_unit

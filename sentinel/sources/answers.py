@@ -20,9 +20,9 @@ from sentinel.domain.errors import DataError
 from sentinel.sources.base import SourceError
 from sentinel.sources.positions import Way
 from sentinel.tables import Shape, TableOptions, find_shape
-from sentinel.tables.apart import find_labels, refuse_changes
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW
 from sentinel.tables.columns import join_time
+from sentinel.tables.long_tables import find_labels, refuse_changes
 from sentinel.tables.ndjson import objects_to_table
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import check_cells, find_axis, second_rows

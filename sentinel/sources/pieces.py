@@ -19,11 +19,11 @@ from sentinel.domain.observation import Rejection
 from sentinel.sources.opening import Plain
 from sentinel.sources.positions import Position, Way
 from sentinel.tables import Shape, TableOptions, find_shape, open_table
-from sentinel.tables.apart import find_labels, labels_of, refuse_changes
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import carry_down, join_time
 from sentinel.tables.complaints import REJECTED
 from sentinel.tables.decimals import LOOKED_AT, MAY_TELL
+from sentinel.tables.long_tables import find_labels, labels_of, refuse_changes
 from sentinel.tables.options import command_line
 from sentinel.tables.parsing import check_cells, find_axis, is_falling
 from sentinel.tables.plain import Layout, Moments, PlainRows

@@ -12,9 +12,9 @@ from sentinel.sources.opening import Plain
 from sentinel.sources.pieces import Rows
 from sentinel.sources.positions import Position, Way
 from sentinel.tables import TableOptions, find_shape, open_table
-from sentinel.tables.apart import refuse_changes
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import join_time
+from sentinel.tables.long_tables import refuse_changes
 from sentinel.tables.parsing import check_cells, find_axis, second_rows
 from sentinel.tables.recognising import recognise, write_down
 from sentinel.tables.sheets import forget_sheets

@@ -19,7 +19,6 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables import ages, guessing, noticing, reading, refusals
-from sentinel.tables.apart import find_labels, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, STATES, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time, note_durations
 from sentinel.tables.complaints import REJECTED
@@ -29,6 +28,7 @@ from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dial
 from sentinel.tables.dialects.base import split
 from sentinel.tables.dialects.plain import is_units, stack_names
 from sentinel.tables.encodings import find_codec, note_central, tell_encoding
+from sentinel.tables.long_tables import find_labels, find_long
 from sentinel.tables.options import command_line
 from sentinel.tables.parsing import check_cells
 from sentinel.tables.reading import TEXT, cut, file_format, open_file, open_table

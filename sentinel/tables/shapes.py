@@ -14,10 +14,10 @@ from itertools import islice
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import lacks_half_day, may_name, tell_apart
 from sentinel.tables.cells import MORE, ROW, UNNAMED, MissingMarks, TableOptions, matches, number, without_unit
 from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import texts_of
+from sentinel.tables.long_tables import lacks_half_day, may_name, tell_apart
 
 _FIRST_ROWS = 20
 _CLOCK = re.compile(r"\d{1,2}[:.hH]\d{2}([:.]\d{2})?(\.\d+)?( ?[AaPp]\.? ?([Mm]\.?)?)?")

@@ -14,11 +14,11 @@ from pathlib import Path
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import may_name, tell_apart
 from sentinel.tables.cells import TableOptions, matches, number_twins
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.decimals import texts_of
 from sentinel.tables.dialects.base import split
+from sentinel.tables.long_tables import may_name, tell_apart
 from sentinel.tables.reading import file_format, open_file, read_head
 from sentinel.tables.shapes import find_texts
 from sentinel.tables.sheets import first_texts
