@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-ROOT = Path(__file__).parents[1]
+import detectors
+import sentinel
 
 
 def copy_packages(folder: Path, *, without: str = "*.nb?") -> Path:
     """Copy both packages without some files; the folder then is one for PYTHONPATH."""
-    for name in ("sentinel", "detectors"):
-        copytree(ROOT / name, folder / name, ignore=ignore_patterns(without))
+    for package in (sentinel, detectors):
+        copytree(Path(package.__file__).parent, folder / package.__name__, ignore=ignore_patterns(without))
     return folder

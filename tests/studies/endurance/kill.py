@@ -193,11 +193,12 @@ def states(folder: Path) -> set[tuple[int, int, str]]:
 
 
 def alarms(folder: Path) -> set[str]:
-    """Give the events that the daemon kept, but for the settings that it names."""
+    """Give the events that the daemon kept, but for the names of its settings that it adds."""
     with Journal.open(folder / "state", read_only=True) as journal:
         kept = events_of(journal)
     assert len({event["id"] for event in kept}) == len(kept)
-    return {json.dumps({key: event[key] for key in event if key != "settings"}, sort_keys=True) for event in kept}
+    own = {"settings", "raised_from"}
+    return {json.dumps({key: event[key] for key in event if key not in own}, sort_keys=True) for event in kept}
 
 
 def replay(folder: Path) -> tuple[set[tuple[int, int, str]], set[str]]:
