@@ -22,7 +22,7 @@ ENDED_BY = {
     COUNTERPART_LOST: "by the loss of its counterpart", COUNTERPART_BACK: "by the return of its counterpart",
     RETIRED: "by retiring the series", FORGOTTEN: "by forgetting the series", BEGUN_ANEW: "by a new beginning",
 }  # fmt: skip
-"""What ended an alarm that did not end by itself, in words behind `ended`. Values corrected since do not raise one that
+"""Causes of ends that are no recovery, in words behind `ended`. Values corrected since do not raise one that
 is `WITHDRAWN`, and raise one that is `CORRECTED` and had ended it by then."""
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.words`."""
@@ -77,7 +77,7 @@ class AlarmEvent(NamedTuple):
     tick: int = -1
     """Number of that tick on the grid of the series; -1 = not known."""
     ended_by: str = ""
-    """What ended it where it did not end by itself, of `ENDED_BY`; empty otherwise, and where it is not known."""
+    """Cause of an end that is no recovery, of `ENDED_BY`; empty otherwise, and where it is not known."""
     gap_ticks: int = 0
     """Ticks without a value after which a gap ended it; 0 = it was no gap, or values were missing here and there."""
 

@@ -28,7 +28,7 @@ SUMMARIES = {
     "SentinelSiteAlarm": "Several series of site {series} have an alarm",
     "SentinelDrill": "A drill of sentinel {instance}: nothing has happened",
 }
-"""What the shipped rules say of each alert."""
+"""Summary of each alert, as the shipped rules have it."""
 NAMES = {"modulus": "SentinelOscillation", "spread": "SentinelSpreadRisen", "rise": "SentinelSpreadRisen"}
 """Alerts of the shipped rules by kind of the rule, where it is no loss of resilience."""
 

@@ -41,7 +41,7 @@ _ENDED = {
     by.FORGOTTEN: "has ended as the series was forgotten, not by itself; its next value begins a new series",
     by.BEGUN_ANEW: "has ended, not by itself: the series begins anew",
 }
-"""What an alarm that something else has ended says, by what did."""
+"""Sentence about an end that is no recovery, by its cause."""
 _RECOVERY = ("recovery_seconds", "recovery_low_seconds", "recovery_high_seconds")
 _DERIVED = ("e_value", "cadence_seconds", *_RECOVERY)
 _ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cadence_us", "estimates")]
