@@ -22,6 +22,8 @@ import numpy as np
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.registry import cpu_target
 
+_SETTINGS = str(Path(__file__).with_name("compiled.py"))
+"""The file that says how everything is compiled; it imports this one."""
 _CONSTANTS = (bool, int, float, complex, str, bytes, tuple, Enum, np.generic, type(None))
 
 
@@ -58,8 +60,11 @@ class Kept(FunctionCache):
 
 
 def stamp_of(function: Callable[..., object]) -> str:
-    """Digest of all that the machine code of a function is made from: its file, those of its parts, their constants."""
-    made_from, seen, ahead = set[str](), {function}, [function]
+    """Digest of all that the machine code of a function is made from.
+
+    These are its file, those of its parts, their constants, and the settings of the compiler.
+    """
+    made_from, seen, ahead = {_digest(_SETTINGS)}, {function}, [function]
     while ahead:
         each = ahead.pop()
         made_from.add(_digest(inspect.getfile(each)))

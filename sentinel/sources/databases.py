@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -120,7 +121,8 @@ def _open_postgres(settings: SqlSource, backoff: Backoff) -> Iterator[Database]:
             application_name="sentinel", tcp_user_timeout=int(seconds * 1000),
         )  # fmt: skip
         try:
-            _take_times_beyond_python(connection)
+            for kind, loader in _lenient_loaders():
+                connection.adapters.register_loader(kind, loader)
             with _hung_up_after(2 * seconds + 5.0, connection.fileno()):
                 yield Database(connection, settings.query, "%s")
         finally:
@@ -149,11 +151,13 @@ def _hang_up(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _take_times_beyond_python(connection: Any) -> None:
-    """Give a time such as `infinity` or one before Christ as its text, in place of an error for all rows."""
+@cache
+def _lenient_loaders() -> list[tuple[str, Any]]:
+    """Make what reads a time such as `infinity`, or one before Christ, as text, in place of an error for all rows."""
     from psycopg import DataError as OutOfRangeError
     from psycopg.types import datetime as kinds
 
+    found = []
     for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
         loader: Any = getattr(kinds, f"{name.capitalize()}Loader")
 
@@ -163,7 +167,8 @@ def _take_times_beyond_python(connection: Any) -> None:
             except OutOfRangeError:
                 return bytes(data).decode("utf-8", "replace")
 
-        connection.adapters.register_loader(name, type("LenientLoader", (loader,), {"load": load}))
+        found.append((name, type("LenientLoader", (loader,), {"load": load})))
+    return found
 
 
 def _failure(settings: SqlSource, error: Any, password: str | None, backoff: Backoff) -> Exception:

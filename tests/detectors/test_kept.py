@@ -80,6 +80,12 @@ def test_what_a_kernel_is_made_from_changes_in_any_file_and_it_is_compiled_again
     assert is_kept(after.run)
 
 
+def test_other_settings_of_the_compiler_make_other_code(load: Load, tmp_path: Path, monkeypatch) -> None:
+    assert load().run(3.0) == 13.0
+    monkeypatch.setattr(kept, "_SETTINGS", str(tmp_path / "limits.py"))
+    assert not is_kept(load().run)
+
+
 def test_what_it_does_not_use_may_change(load: Load, tmp_path: Path) -> None:
     assert load().run(3.0) == 13.0
     edit(tmp_path, "limits", "NOT_USED = 1", "NOT_USED = 2")
