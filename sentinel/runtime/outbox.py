@@ -114,8 +114,8 @@ class Outbox:
         events = []
         for key, event in owed:
             name = self._names.get(str(event.get("source")), event.get("source"))
-            former = {key: text for key, text in event.items() if key != "raised_from" or text != name}
-            events.append({**former, "id": event["alarm_id"], "event_id": key, "source": name})
+            shown = {fact: text for fact, text in event.items() if fact != "raised_from" or text != name}
+            events.append({**shown, "id": event["alarm_id"], "event_id": key, "source": name})
         return Owed([key for key, _ in owed], events, again)
 
     def begin(self) -> None:
@@ -147,14 +147,15 @@ class Outbox:
 
     def note(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Note which alarms are open, after their events were written."""
+        ended, now_us = [], self._clock.now_us()
         for event in events:
             if event["what"] == "raised":
                 self._open[str(event["alarm_id"])] = event
             elif event["what"] == "cleared":
                 self._open.pop(str(event["alarm_id"]), None)
-                now_us = self._clock.now_us()
-                recent = [each for each in self._ended if each[0] >= now_us - SHOWN_AFTER_US]
-                self._ended = [*recent, (now_us, event)]
+                ended.append((now_us, event))
+        if ended:
+            self._ended = [*(each for each in self._ended if each[0] >= now_us - SHOWN_AFTER_US), *ended]
 
     def open_alarms(self) -> Mapping[str, AlarmLabels]:
         """Give the labels of open alarms by id, as they were raised. May be called by another thread."""
