@@ -76,3 +76,18 @@ def test_the_unit_starts_reloads_is_watched_upgrades_the_state_of_0_1_0_and_stop
     box.run("systemctl", "start", "sentinel")
     box.run("systemctl", "stop", "sentinel")
     assert (box.show("ActiveState"), box.show("Result"), box.show("ExecMainStatus")) == ("inactive", "success", "0")
+
+
+def test_a_disk_that_is_full_at_a_restart_is_waited_for_and_room_brings_the_daemon_back(box: Box) -> None:
+    states, filler = "/var/lib/private", "/var/lib/private/filler"
+    box.run("sh", "-c", f"mkdir -p -m 700 {states} && mount -t tmpfs -o size=8m,mode=700 none {states}")
+    box.run("systemctl", "start", "sentinel")
+    box.run("systemctl", "stop", "sentinel")
+    box.run("sh", "-c", f"rm -r {states}/sentinel/*; ! dd if=/dev/zero of={filler} bs=4k 2>&1")
+    box.run("systemctl", "start", "--no-block", "sentinel")
+    wait_for(lambda: int(box.show("NRestarts")) >= 2, START_SECONDS, "it is tried again and again")
+    assert "make space on this disk" in box.log()
+    assert "status=75" in box.log(), "something needed is missing for now"
+    box.run("rm", filler)
+    wait_for(lambda: box.show("ActiveState") == "active", START_SECONDS, "it comes back by itself")
+    assert "sentinel_ingestion_stopped 0.0" in box.ask("/metrics")
