@@ -40,7 +40,10 @@ def find_long(
     if options.layout == "wide" or options.by or {options.series_column, options.value_column} <= set(names):
         return {}
     series = next((name for name in names if is_one_of(name, QUANTITIES)), None)
-    value = next((name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())), None)
+    values = [name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())]
+    # InfluxDB writes an empty `result` beside its `_value`.
+    values = [name for name in values if not numbers_of(head, name, options).is_empty()] or values
+    value = values[0] if values else None
     if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
         return {}
     taken = {series, *options.time_columns, options.time_name}

@@ -30,7 +30,7 @@ NO_SERIES = (
 """Of columns of numbers: places, parts of a time, numbers that name something."""
 QUANTITIES = (
     r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
-    r"observed_?property(determinand(label|code))?|datastream|metric"
+    r"observed_?property(determinand(label|code))?|datastream|metric|_field"
 )
 POSITIONS = r"lat(itude)?|lon(g(itude)?)?|pres|pressure|[xyz]|altitude|elevation|(horizontal|vertical)[ _]?position"
 """They tell series apart where each time comes several times, as in a grid or a profile."""

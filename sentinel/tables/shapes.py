@@ -22,6 +22,9 @@ from sentinel.tables.long_tables import lacks_half_day, may_name, tell_apart
 _FIRST_ROWS = 20
 _CLOCK = re.compile(r"\d{1,2}[:.hH]\d{2}([:.]\d{2})?(\.\d+)?( ?[AaPp]\.? ?([Mm]\.?)?)?")
 """A time of day, in other forms than those that are recognised too: 9:00a, 09.15, 9h15."""
+_HOUR = re.compile(r"([01]?\d|2[0-4])([0-5]\d)?")
+"""Hours, or hours and minutes, as a number: 7, 0700, 2400."""
+_CLOCK_NAMES = re.compile("time|zeit|uhr|hora|heure|hour|stunde|clock|hhmm")
 _DEFAULT = TableOptions()
 
 
@@ -113,7 +116,9 @@ def _refuse_repeats(
             "AM and PM are missing, so that afternoons are taken for mornings; write them, or hours from 0 to 23; if "
             f"the times are right as they stand, choose the series with columns: [{', '.join(values[:3])}]"
         )
-    if not by and not texts:
+    told = by or tuple([name for name in texts if head[name].drop_nulls().n_unique() > 1] or texts)[:1]
+    clock = _find_clock(head, told, texts, numbers, options)
+    if clock is None and not told:
         times = head[options.time_name].drop_nulls()
         read = head.select(number(pl.col(options.time_name), times.dtype, options)).to_series()
         if options.time_format is None and times.n_unique() < times.len() / 2 and read.null_count() < read.len() / 2:
@@ -124,15 +129,9 @@ def _refuse_repeats(
                 f"{shlex.quote(options.time_name)} --time-column ..., with --time-format"
             )
         return
-    several = [name for name in texts if head[name].drop_nulls().n_unique() > 1]
-    told = by or tuple(several or texts)[:1]
-    clock = next((name for name in told if name in texts and _are_clocks(head[name], options)), None)
-    if clock is None:  # 09.15 is a number too
-        clocks = [name for name in numbers if re.search("time|zeit|uhr|hora|heure|clock", name.lower())]
-        clock = next((name for name in clocks if _are_clocks(head[name], options)), None)
     if clock is not None:
         flags = _flags("time-column", (*options.time_columns, clock))
-        named = f"; if it names series: {_flags('by', told)}" * may_name(head, clock)
+        named = f"; if it names series: {_flags('by', told)}" * (bool(told) and may_name(head, clock))
         raise DataError(
             f"{where}: times of column {options.time_name!r} repeat, and {clock!r} holds times of day "
             f"({head[clock].drop_nulls()[0]}); say so with {flags}, and --time-format with the letters of strftime if "
@@ -149,9 +148,25 @@ def _refuse_repeats(
     )
 
 
-def _are_clocks(cells: pl.Series, options: TableOptions) -> bool:
+def _find_clock(
+    head: pl.DataFrame, told: Sequence[str], texts: Sequence[str], numbers: Sequence[str], options: TableOptions
+) -> str | None:
+    """Name the column that holds times of day, which rows of one date lack."""
+    clock = next((name for name in told if name in texts and _are_clocks(head[name], options)), None)
+    if clock is not None:
+        return clock
+    clocks = [name for name in numbers if _CLOCK_NAMES.search(name.lower())]
+    clock = next((name for name in clocks if _are_clocks(head[name], options)), None)  # 09.15 is a number too
+    if clock is not None:
+        return clock
+    rows = head.filter(pl.col(options.time_name).is_not_null())
+    apart = (name for name in clocks if rows.select(options.time_name, name).is_unique().all())
+    return next((name for name in apart if _are_clocks(head[name], options, _HOUR)), None)
+
+
+def _are_clocks(cells: pl.Series, options: TableOptions, form: re.Pattern[str] = _CLOCK) -> bool:
     texts = texts_of(cells, options).unique()
-    return not texts.is_empty() and all(map(_CLOCK.fullmatch, texts))
+    return not texts.is_empty() and all(map(form.fullmatch, texts))
 
 
 def _flags(option: str, names: Iterable[str]) -> str:

@@ -298,3 +298,42 @@ def test_the_same_times_in_two_forms_are_one_time_they_were_two_tables(tmp_path,
 def test_nitric_oxide_is_no_number_of_rows(tmp_path):
     text = "time,No.,NO\n" + "".join(f"{hour},{n + 1},{n % 5}\n" for n, hour in enumerate(HOURS))
     assert read(tmp_path, text).shape.values == ("NO",)
+
+
+@pytest.mark.parametrize(("name", "clock"), [("Hour (PST)", "{:02d}00"), ("utctime", "{:02d}00"), ("UTC time", "{:d}")])
+@pytest.mark.parametrize("station", ["FivePoints,", ""])
+def test_hours_as_numbers_beside_a_date_are_asked_about_of_each_day_one_row_was_left(tmp_path, name, clock, station):
+    rows = "".join(f"{DAYS[n // 24]},{station}{clock.format(n % 24)},{n % 7}.5\n" for n in range(96))
+    said = refusal(tmp_path, f"Date,{'Stn Name,' * bool(station)}{name},air\n{rows}")
+    assert f"'{name}' holds times of day" in said
+    assert "--time-column Date --time-column" in said
+    assert ("--by 'Stn Name'" in said) == bool(station)
+
+
+def test_times_of_travel_of_one_day_are_no_times_of_day(tmp_path):
+    rows = "".join(f"{DAYS[n // 4]},{20 + n % 3},{n % 7}.5\n" for n in range(96))
+    assert read(tmp_path, f"Date,travel time,air\n{rows}").shape.values == ("travel time", "air")
+
+
+def test_a_table_of_influxdb_is_read_by_its_fields(tmp_path):
+    # `result` is empty and was taken for the value; blocks of another kind begin with their own lines of names.
+    names = ",result,table,_start,_time,_value,_field,_measurement\n"
+    head = f"#group,false,false,true,false,false,true,true\n#default,_result,,,,,,\n{names}"
+    blocks = [
+        "".join(
+            f",,{number},2021-06-18T00:00:00Z,{hour.replace(' ', 'T')}:00Z,{n}.5,{field},lake\n" for n, hour in times
+        )
+        for number, field in enumerate(("do", "temp"))
+        for times in [list(enumerate(HOURS))]
+    ]
+    found = read(tmp_path, f"{head}{blocks[0]}\n{head}{blocks[1]}")
+    assert values(found, "do") == values(found, "temp") == [n + 0.5 for n in range(24)]
+
+
+def test_the_flags_of_neon_are_no_series(tmp_path):
+    rows = "".join(f"{hour},{n}.5,{n % 3 == 1:d},{n % 5 == 1:d}\n" for n, hour in enumerate(HOURS))
+    text = f"startDateTime,dissolvedOxygen,dissolvedOxygenRangeQF,dissolvedOxygenFinalQF\n{rows}"
+    assert read(tmp_path, text).shape.values == ("dissolvedOxygen",)
+    good = values(read(tmp_path, text, flags=("*FinalQF=0",)), "dissolvedOxygen")
+    assert good == [n + 0.5 for n in range(24) if n % 5 != 1]
+    assert "--flags '*FinalQF=0'" in " ".join(recognise(tmp_path / "lake.csv", TableOptions()).said)
