@@ -22,8 +22,9 @@ from sentinel.tables.long_tables import lacks_half_day, may_name, tell_apart
 _FIRST_ROWS = 20
 _CLOCK = re.compile(r"\d{1,2}[:.hH]\d{2}([:.]\d{2})?(\.\d+)?( ?[AaPp]\.? ?([Mm]\.?)?)?")
 """A time of day, in other forms than those that are recognised too: 9:00a, 09.15, 9h15."""
-_HOUR = re.compile(r"([01]?\d|2[0-4])([0-5]\d)?")
-"""Hours, or hours and minutes, as a number: 7, 0700, 2400."""
+_HOUR = re.compile(r"([01]?\d|2[0-4])([0-5]\d){0,2}")
+"""Hours, with minutes and seconds or without, as a number: 7, 0700, 2400, 130000."""
+_HALF_DAY = re.compile(r"[AaPp]\.? ?[Mm]\.?")
 _CLOCK_NAMES = re.compile("time|zeit|uhr|hora|heure|hour|stunde|clock|hhmm")
 _DEFAULT = TableOptions()
 
@@ -98,7 +99,8 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
     # A line of names that a logger wrote again is no row.
     is_string = head[options.time_name].dtype == pl.String
     head = head.filter(pl.col(options.time_name) != options.time_name) if is_string else head
-    if not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
+    keys = head.select(options.time_name, *options.by).filter(pl.col(options.time_name).is_not_null())
+    if keys.is_duplicated().any():
         _refuse_repeats(head, texts, [name for name in names if name not in (*taken, *texts)], values, options, where)
     return Shape(options.time_name, None, values, options.by, texts)
 
@@ -108,9 +110,9 @@ def _refuse_repeats(
     where: str,
 ) -> None:  # fmt: skip
     """Raise DataError where times repeat and columns tell the rows apart, or hold text that may."""
-    by = tell_apart(head, options.time_name, texts, numbers)
+    by = () if options.by else tell_apart(head, options.time_name, texts, numbers)
     by = () if set(by) >= set(values) else by  # a water level beside no other column is no place
-    if not by and lacks_half_day(head, options):
+    if not (by or options.by) and lacks_half_day(head, options):
         raise DataError(
             f"{where}: times of column {options.time_name!r} have hours 1 to 12 only and fall back behind each 12: "
             "AM and PM are missing, so that afternoons are taken for mornings; write them, or hours from 0 to 23; if "
@@ -118,6 +120,8 @@ def _refuse_repeats(
         )
     told = by or tuple([name for name in texts if head[name].drop_nulls().n_unique() > 1] or texts)[:1]
     clock = _find_clock(head, told, texts, numbers, options)
+    if clock is None and options.by:
+        return
     if clock is None and not told:
         times = head[options.time_name].drop_nulls()
         read = head.select(number(pl.col(options.time_name), times.dtype, options)).to_series()
@@ -131,7 +135,8 @@ def _refuse_repeats(
         return
     if clock is not None:
         flags = _flags("time-column", (*options.time_columns, clock))
-        named = f"; if it names series: {_flags('by', told)}" * (bool(told) and may_name(head, clock))
+        may_be = bool(told) and not options.by and may_name(head, clock)
+        named = f"; if it names series: {_flags('by', told)}" * may_be
         raise DataError(
             f"{where}: times of column {options.time_name!r} repeat, and {clock!r} holds times of day "
             f"({head[clock].drop_nulls()[0]}); say so with {flags}, and --time-format with the letters of strftime if "
@@ -152,15 +157,16 @@ def _find_clock(
     head: pl.DataFrame, told: Sequence[str], texts: Sequence[str], numbers: Sequence[str], options: TableOptions
 ) -> str | None:
     """Name the column that holds times of day, which rows of one date lack."""
-    clock = next((name for name in told if name in texts and _are_clocks(head[name], options)), None)
-    if clock is not None:
-        return clock
+    for form in (_CLOCK, _HALF_DAY):
+        clock = next((name for name in told if name in texts and _are_clocks(head[name], options, form)), None)
+        if clock is not None:
+            return clock
     clocks = [name for name in numbers if _CLOCK_NAMES.search(name.lower())]
     clock = next((name for name in clocks if _are_clocks(head[name], options)), None)  # 09.15 is a number too
     if clock is not None:
         return clock
     rows = head.filter(pl.col(options.time_name).is_not_null())
-    apart = (name for name in clocks if rows.select(options.time_name, name).is_unique().all())
+    apart = (name for name in clocks if rows.select(options.time_name, *options.by, name).is_unique().all())
     return next((name for name in apart if _are_clocks(head[name], options, _HOUR)), None)
 
 

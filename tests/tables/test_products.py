@@ -300,7 +300,10 @@ def test_nitric_oxide_is_no_number_of_rows(tmp_path):
     assert read(tmp_path, text).shape.values == ("NO",)
 
 
-@pytest.mark.parametrize(("name", "clock"), [("Hour (PST)", "{:02d}00"), ("utctime", "{:02d}00"), ("UTC time", "{:d}")])
+@pytest.mark.parametrize(
+    ("name", "clock"),
+    [("Hour (PST)", "{:02d}00"), ("utctime", "{:02d}00"), ("UTC time", "{:d}"), ("<TIME>", "{:02d}0000")],
+)
 @pytest.mark.parametrize("station", ["FivePoints,", ""])
 def test_hours_as_numbers_beside_a_date_are_asked_about_of_each_day_one_row_was_left(tmp_path, name, clock, station):
     rows = "".join(f"{DAYS[n // 24]},{station}{clock.format(n % 24)},{n % 7}.5\n" for n in range(96))
@@ -308,6 +311,18 @@ def test_hours_as_numbers_beside_a_date_are_asked_about_of_each_day_one_row_was_
     assert f"'{name}' holds times of day" in said
     assert "--time-column Date --time-column" in said
     assert ("--by 'Stn Name'" in said) == bool(station)
+    if station:
+        with pytest.raises(DataError, match="holds times of day"):
+            recognise(tmp_path / "lake.csv", TableOptions(by=("Stn Name",)))
+
+
+def test_the_halves_of_a_day_are_no_series(tmp_path):
+    times = [datetime(2021, 3, 14) + timedelta(hours=n) for n in range(96)]
+    rows = "".join(f"{time:%m/%d/%Y},{time:%I:%M},{time:%p},{n % 7}.5\n" for n, time in enumerate(times))
+    text = f"Date,Time,AM/PM,Temp\n{rows}"
+    assert "--time-column Date --time-column Time --time-column AM/PM" in refusal(tmp_path, text)
+    found = read(tmp_path, text, time_column=("Date", "Time", "AM/PM"))
+    assert first_times(found) == ["2021-03-14 00:00", "2021-03-14 01:00"]
 
 
 def test_times_of_travel_of_one_day_are_no_times_of_day(tmp_path):
