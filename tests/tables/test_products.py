@@ -317,7 +317,7 @@ def test_hours_as_numbers_beside_a_date_are_asked_about_of_each_day_one_row_was_
 
 
 def test_the_halves_of_a_day_are_no_series(tmp_path):
-    times = [datetime(2021, 3, 14) + timedelta(hours=n) for n in range(96)]
+    times = [datetime(2021, 3, 14, tzinfo=UTC) + timedelta(hours=n) for n in range(96)]
     rows = "".join(f"{time:%m/%d/%Y},{time:%I:%M},{time:%p},{n % 7}.5\n" for n, time in enumerate(times))
     text = f"Date,Time,AM/PM,Temp\n{rows}"
     assert "--time-column Date --time-column Time --time-column AM/PM" in refusal(tmp_path, text)
