@@ -7,13 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.config import Settings
 from sentinel.journal import JournalFull, checkpoints
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime import checkpointing, engine
+from tests.laws import examples
 from tests.runtime.rig import CHOSEN, VALUES, Rig, frame, room_for
 from tests.runtime.test_recomputing import amend
 
@@ -43,6 +44,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return rig.state
 
 
+@settings(max_examples=examples(12, 100))  # an example takes half a second
 @given(
     begun=st.sets(st.integers(0, TICKS - 1), min_size=1),
     turns=st.lists(st.integers(0, 60), min_size=TICKS, max_size=TICKS),

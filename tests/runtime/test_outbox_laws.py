@@ -106,7 +106,7 @@ STEPS = st.lists(
 @given(STEPS)
 # Bug: a receiver that was away when an alarm ended, and came back, was never told.
 @example([("switch", 0), ("turn", 4), ("reload", 0), ("switch", 0), ("reload", 0)])
-@settings(max_examples=examples(25, 60), deadline=None)
+@settings(max_examples=examples(12, 60), deadline=None)
 def test_whatever_fails_and_restarts_every_receiver_ends_with_exactly_the_alarms_that_are_open(steps) -> None:
     former = sentinel.runtime.courier.FIRST_RETRY_SECONDS
     sentinel.runtime.courier.FIRST_RETRY_SECONDS = 0.0
