@@ -18,7 +18,7 @@ from sentinel.client import Answer
 from sentinel.config import HttpSource
 from sentinel.domain.errors import DataError
 from sentinel.sources.base import SourceError
-from sentinel.sources.positions import Way
+from sentinel.sources.positions import TableLayout
 from sentinel.tables import Shape, TableOptions, find_shape
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW
 from sentinel.tables.columns import join_time
@@ -39,7 +39,7 @@ class Page(NamedTuple):
     checked: pl.DataFrame | None
     """Its cells, as `check_cells` gives them; None where it has no rows."""
     options: TableOptions
-    way: Way
+    layout: TableLayout
     """The manner in which it was read."""
     records: int
     next: str | None
@@ -56,14 +56,14 @@ class AnswerReader:
         self.options = options_of(settings)
         """The options that were given."""
 
-    def read(self, answer: Answer, way: Way) -> Page:
-        """Read an answer in the way that is known; an empty `way` is learnt.
+    def read(self, answer: Answer, layout: TableLayout) -> Page:
+        """Read an answer with the layout that is known; an empty `layout` is learnt.
 
         SourceError: it is no table, and may be one the next time; DataError: its form is not that of the settings.
         """
         body, kind = answer.body, answer.headers.get("content-type", "")
         if not body.strip():
-            return Page(None, self.options, way, 0, answer.next_link)
+            return Page(None, self.options, layout, 0, answer.next_link)
         if body.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
             raise SourceError(f"{answer.url}: a web page or XML ({kind!a}) came in place of a table")
         is_json = self._settings.format == "json" or (self._settings.format == "auto" and "json" in kind)
@@ -77,8 +77,8 @@ class AnswerReader:
         link = link or answer.next_link
         options = self.options
         said: tuple[str, ...] = ()
-        if way.read_as:
-            options = read_back(way.read_as, self.options)
+        if layout.read_as:
+            options = read_back(layout.read_as, self.options)
         elif rows is not None:
             found = recognise_frame(rows.head(HEAD_ROWS), self._where, self.options, counters=False)
             options, said = found.options, found.said
@@ -91,34 +91,34 @@ class AnswerReader:
             assert head is not None
             rows = rows_of(body[head.start :], "csv", head, options, 0)
         if rows is None or rows.is_empty():
-            return Page(None, options, way, 0, link)
-        checked, shape = self._check(rows, options, way)
-        if not way.values:
+            return Page(None, options, layout, 0, link)
+        checked, shape = self._check(rows, options, layout)
+        if not layout.values:
             first = rows.head(HEAD_ROWS)
             refuse_changes(first.lazy(), find_labels(first, options, self.options), options, self._where)
-        learnt = Way(write_down(options, self.options), shape.series, shape.values, shape.left_out)
+        learnt = TableLayout(write_down(options, self.options), shape.series, shape.values, shape.left_out)
         return Page(checked, options, learnt, rows.height, link, said)
 
-    def _check(self, rows: pl.DataFrame, options: TableOptions, way: Way) -> tuple[pl.DataFrame, Shape]:
+    def _check(self, rows: pl.DataFrame, options: TableOptions, layout: TableLayout) -> tuple[pl.DataFrame, Shape]:
         ends = [name for name in options.time_columns if name in rows.columns]
         table = join_time(rows.with_columns(pl.col(ends).str.replace(_INTERVAL, "$1")).lazy(), options)
         head = table.head(HEAD_ROWS).collect()
-        shape = self._find_shape(head, options, way)
+        shape = self._find_shape(head, options, layout)
         find_axis(head, options, shape, self._where, "time")
         second = second_rows(table, head, options, shape)
         return check_cells(table, options, "time", shape, second).collect(), shape
 
-    def _find_shape(self, head: pl.DataFrame, options: TableOptions, way: Way) -> Shape:
+    def _find_shape(self, head: pl.DataFrame, options: TableOptions, layout: TableLayout) -> Shape:
         """Find which columns are series. One that had numbers once is not taken for a note where it has text."""
-        known = [name for name in way.values if name in head.columns]
+        known = [name for name in layout.values if name in head.columns]
         try:
             shape = find_shape(head, options, self._where)
         except DataError:
-            if not known or way.series is not None:
+            if not known or layout.series is not None:
                 raise
             return Shape(options.time_name, None, tuple(known), options.by, ())
-        if way.values and shape.series != way.series:
-            had = way.series or ", ".join(way.values[:5])
+        if layout.values and shape.series != layout.series:
+            had = layout.series or ", ".join(layout.values[:5])
             raise DataError(f"{self._where}: columns {', '.join(head.columns)[:200]}; before there was {had}")
         if shape.series is not None:
             return shape

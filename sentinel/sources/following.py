@@ -130,8 +130,10 @@ class Follower:
         key = self._key
         if self._settings.prefix or self._settings.labels:
             observations = rename(observations, key)
-        ways = {one.way for one in found.positions.values() if one.way is not None}
-        columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
+        layouts = {one.layout for one in found.positions.values() if one.layout is not None}
+        columns = {
+            name for layout in layouts if layout.series is None and not self._options.by for name in layout.values
+        }
         rising = {name for name in read.counters.left_out if not self._counters.is_asked_for(name)}
         return Frame(
             identity(self._settings), observations,
@@ -200,9 +202,9 @@ class Follower:
             counts = _count_missing(rows.checked)
         told = list(lines)
         kept = leave_out_future(kept, now_us, str(path), rows.options.time_zone, counts, told)
-        way, said = rows.position.way, list(rows.said)
-        if way is not None and way.series is None:
-            kept, counting = self._counters.take(kept, way.values, read.counters)
+        layout, said = rows.position.layout, list(rows.said)
+        if layout is not None and layout.series is None:
+            kept, counting = self._counters.take(kept, layout.values, read.counters)
             said += counting
         said += self._note_repeated_hour(kept, rows)
         kept = kept.drop(COLUMN)

@@ -17,7 +17,7 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
 from sentinel.sources.opening import Plain
-from sentinel.sources.positions import Position, Way
+from sentinel.sources.positions import Position, TableLayout
 from sentinel.tables import Shape, TableOptions, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import carry_down, join_time
@@ -26,7 +26,7 @@ from sentinel.tables.decimals import LOOKED_AT, MAY_TELL
 from sentinel.tables.long_tables import find_labels, labels_of, refuse_changes
 from sentinel.tables.options import command_line
 from sentinel.tables.parsing import check_cells, find_axis, is_falling
-from sentinel.tables.plain import Layout, Moments, PlainRows
+from sentinel.tables.plain import Moments, PlainLayout, PlainRows
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
 from sentinel.tables.recognising import find_marks_again, read_back, recognise, recognise_text, write_down
 from sentinel.tables.repeated import LONGEST_US, find_second_rows, is_fixed
@@ -91,7 +91,7 @@ class TextReader:
         """By device and inode: how a csv file is read, the bytes before its first row, and what they tell."""
         self._labels: dict[tuple[int, int], tuple[dict[tuple[str, ...], str], set[str]]] = {}
         """By device and inode: the last text of columns of sites and units, and the columns whose change was said."""
-        self._layouts: dict[tuple[Head, Way], Layout | None] = {}
+        self._plain_layouts: dict[tuple[Head, TableLayout], PlainLayout | None] = {}
         self._read_back: dict[str, tuple[TableOptions, Moments]] = {}
         """By what was recognised: the options that it makes, and times that were read with them."""
 
@@ -100,16 +100,16 @@ class TextReader:
         said: tuple[str, ...] = ()
         if position.offset >= plain.size:
             return None
-        if position.way is None:
+        if position.layout is None:
             found = recognise_text(plain.file, str(path), fmt, self._options, whole=False)
             if found is None and plain.ended:
                 found = recognise_text(plain.file, str(path), fmt, self._options, whole=True)
             if found is None:
                 return _say_broken(plain, position, self._options) or _say_short(plain, position, self._options)
             said = found.said
-            position = replace(position, way=Way(write_down(found.options, self._options)))
-        assert position.way is not None
-        read_as = position.way.read_as
+            position = replace(position, layout=TableLayout(write_down(found.options, self._options)))
+        assert position.layout is not None
+        read_as = position.layout.read_as
         if read_as not in self._read_back:
             options = read_back(read_as, self._options)
             self._read_back[read_as] = options, Moments(options)
@@ -141,7 +141,7 @@ class TextReader:
         latest_us: int,
     ) -> Rows | None:  # fmt: skip
         offset, quoted = max(position.offset, head.start), fmt == "csv"
-        columns = len(position.way.values) if position.way is not None else 0
+        columns = len(position.layout.values) if position.layout is not None else 0
         shape = None
         if not columns:
             shape = self._learn(path, plain, fmt, head, options, new=True)
@@ -184,37 +184,37 @@ class TextReader:
         shape: Shape | None, latest_us: int,
     ) -> Rows | None:  # fmt: skip
         """Read lines of a known layout that hold nothing but numbers; None where there is more to them."""
-        way = position.way
-        assert way is not None
+        layout = position.layout
+        assert layout is not None
         if shape is None:
-            if way.left_out and position.rows < HEAD_ROWS:  # they may turn out to be series
+            if layout.left_out and position.rows < HEAD_ROWS:  # they may turn out to be series
                 return None
             if position.rows < LOOKED_AT and _POINTED.search(piece):  # a point may stand between thousands
                 return None
-            shape = Shape(options.time_name, way.series, way.values, options.by, way.left_out)
-        way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
+            shape = Shape(options.time_name, layout.series, layout.values, options.by, layout.left_out)
+        layout = layout._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
         if fmt != "csv" or position.repeated:
             return None
-        key = head, way
-        if key not in self._layouts:
-            self._layouts[key] = Layout.of(head, options, shape, self._read_back[way.read_as][1])
-        layout = self._layouts[key]
-        found = layout.read(piece) if layout is not None else None
+        key = head, layout
+        if key not in self._plain_layouts:
+            self._plain_layouts[key] = PlainLayout.of(head, options, shape, self._read_back[layout.read_as][1])
+        plain_layout = self._plain_layouts[key]
+        found = plain_layout.read(piece) if plain_layout is not None else None
         if found is None or found.time_us.max() > latest_us:
             return None
         moved = position.go_on(plain, offset + len(piece), position.rows + found.time_us.size)
-        return Rows(found, replace(moved, way=way), more=False, options=options)
+        return Rows(found, replace(moved, layout=layout), more=False, options=options)
 
     def _check(
         self, path: Path, plain: Plain, fmt: str, head: Head, position: Position, options: TableOptions, piece: bytes,
         offset: int, shape: Shape | None,
     ) -> Rows:  # fmt: skip
-        row, way = position.rows, position.way
-        assert way is not None
+        row, layout = position.rows, position.layout
+        assert layout is not None
         rows, above = carry_down(rows_of(piece, fmt, head, options, row), position.above, options)
         joined = join_time(rows.lazy(), options)
         if shape is None:
-            shape = Shape(options.time_name, way.series, way.values, options.by, way.left_out)
+            shape = Shape(options.time_name, layout.series, layout.values, options.by, layout.left_out)
             if row < HEAD_ROWS and self._is_doubtful(joined, shape, options, plain):
                 shape = self._learn(path, plain, fmt, head, options)
         checked, before = self._judge(joined, options, shape, position)
@@ -225,16 +225,16 @@ class TextReader:
             found = find_marks_again(first, shape, options, self._options, row, str(path))
             if found != options:
                 said.append(f"from row {row + 1} on also read with {command_line(found, options)}")
-                options, way, refused = found, way._replace(read_as=write_down(found, self._options)), True
+                options, layout, refused = found, layout._replace(read_as=write_down(found, self._options)), True
                 checked, before = self._judge(joined, options, shape, position)
         if refused and row < HEAD_ROWS and shape.series is None and options.columns is None:
             learnt = self._learn(path, plain, fmt, head, options)
             if learnt != shape:
                 shape = learnt
                 checked, before = self._judge(joined, options, shape, position)
-        way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
+        layout = layout._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
         moved = position.go_on(plain, offset + len(piece), row + rows.height)
-        moved = replace(moved, way=way, repeated=before, above=above)
+        moved = replace(moved, layout=layout, repeated=before, above=above)
         said += self._note_labels(plain, fmt, head, options, shape, rows, offset)
         return Rows(checked, moved, more=False, options=options, said=tuple(said))
 
@@ -371,7 +371,9 @@ def _pass_over(
     why = (str(error).splitlines() or [type(error).__name__])[0]
     line = f"{path}, row {position.rows + 1}: cannot be read ({why}); it is left out"
     moved = position.go_on(plain, end, position.rows + 1)
-    return Rows(_NOTHING, replace(moved, way=position.way, repeated=position.repeated), False, options, broken=(line,))
+    return Rows(
+        _NOTHING, replace(moved, layout=position.layout, repeated=position.repeated), False, options, broken=(line,)
+    )
 
 
 _NOTHING = pl.DataFrame(

@@ -26,7 +26,7 @@ from sentinel.sources.asking import HttpServer, TooMuchError
 from sentinel.sources.base import SourceError
 from sentinel.sources.counting import Counters, CounterWatch, count_steps
 from sentinel.sources.labels import labeller
-from sentinel.sources.positions import Way, fingerprint
+from sentinel.sources.positions import TableLayout, fingerprint
 from sentinel.sources.rows import leave_out_future, rename
 from sentinel.tables import TableOptions
 from sentinel.tables.cells import COLUMN
@@ -53,7 +53,7 @@ class _Place:
     """Up to where the present sweep has come; None = the next one begins."""
     newest_us: int | None = None
     seen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SEEN))
-    way: Way = field(default_factory=Way)
+    layout: TableLayout = field(default_factory=TableLayout)
     counters: Counters = field(default_factory=lambda: Counters(set(), set(), {}, {}))
     counted: dict[str, tuple[int, float]] = field(default_factory=dict)
     tag: tuple[str, str, str] = ("", "", "")
@@ -64,11 +64,11 @@ class _Place:
         """Read a cursor; what was learnt with other options is learnt again."""
         same = cursor["options"] == fingerprint(read_with)
         written = cursor.get("way") if same else None
-        way = Way.of(*written) if written else Way()
+        layout = TableLayout.of(*written) if written else TableLayout()
         return cls(
             cursor["from_us"], cursor.get("until_us"), cursor.get("newest_us"),
-            pl.DataFrame(dict(zip(_SEEN, cursor.get("seen", ((), ())), strict=True)), schema=_SEEN), way,
-            Counters.of_json(cursor.get("counters", {}), way.values),
+            pl.DataFrame(dict(zip(_SEEN, cursor.get("seen", ((), ())), strict=True)), schema=_SEEN), layout,
+            Counters.of_json(cursor.get("counters", {}), layout.values),
             {name: (int(us), float(value)) for name, (us, value) in cursor.get("counted", {}).items()},
             tuple(cursor["tag"]) if same and "tag" in cursor else ("", "", ""),
         )  # fmt: skip
@@ -79,7 +79,7 @@ class _Place:
         written |= {} if self.until_us is None else {"until_us": self.until_us}
         written |= {} if self.newest_us is None else {"newest_us": self.newest_us}
         written |= {"seen": [self.seen["us"].to_list(), self.seen["sum"].to_list()]} if self.seen.height else {}
-        written |= {"way": self.way.to_json()} if self.way.read_as else {}
+        written |= {"way": self.layout.to_json()} if self.layout.read_as else {}
         written |= {"counters": counters} if (counters := self.counters.to_json()) else {}
         written |= {"counted": {name: list(mark) for name, mark in self.counted.items()}} if self.counted else {}
         return written | ({"tag": list(self.tag)} if self.tag[0] else {})
@@ -122,7 +122,7 @@ class Poller:
             self._span_us = min(fitting, self._longest_us)
         place.tag = tag if place.until_us is None else ("", "", "")
         more = place.until_us is not None
-        names = [] if place.way.series or self._reader.options.by else place.way.values
+        names = [] if place.layout.series or self._reader.options.by else place.layout.values
         rising = {name for name in place.counters.left_out if not self._counters.is_asked_for(name)}
         return Frame(
             identity(settings), rename(frame.observations, self._key),
@@ -161,7 +161,7 @@ class Poller:
                         f"{page_url}: the page before once more; is it asked for its pages in the right way?"
                     )
                 before = answer.body
-                pages.append(self._reader.read(answer, pages[-1].way if pages else place.way))
+                pages.append(self._reader.read(answer, pages[-1].layout if pages else place.layout))
                 offset += pages[-1].records
                 following = self._following(url, answer, pages)
         except TooMuchError:
@@ -194,7 +194,7 @@ class Poller:
         us = pl.col("time").dt.epoch("us")
         place.until_us = None if end_us >= now_us else end_us
         if checked is not None:
-            place.way, options = pages[-1].way, pages[-1].options
+            place.layout, options = pages[-1].layout, pages[-1].options
             taken.complaints += [f"{settings.url}: {line}" for page in pages for line in page.said]
             checked = checked.filter(pl.col("time").is_null() | (us >= start_us)).sort("time", maintain_order=True)
             sums = checked.select(COLUMN, REJECTED, CAME, "series", us.alias("us"), "value").hash_rows(0)
@@ -223,8 +223,8 @@ class Poller:
 
     def _leave_out_counters(self, taken: _Taken, place: _Place, options: TableOptions) -> None:
         """Leave out columns that only count; put steps in place of those of which steps are asked for."""
-        if place.way.series is None:
-            taken.observations, said = self._counters.take(taken.observations, place.way.values, place.counters)
+        if place.layout.series is None:
+            taken.observations, said = self._counters.take(taken.observations, place.layout.values, place.counters)
             taken.complaints += said
         taken.observations = taken.observations.drop(COLUMN)
         if patterns := patterns_of(options.transform, "difference"):

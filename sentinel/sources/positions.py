@@ -21,7 +21,7 @@ HEAD_BYTES = 1_024
 TAIL_BYTES = 256
 
 
-class Way(NamedTuple):
+class TableLayout(NamedTuple):
     """Layout of a file, learnt from its first rows; files that are read alike share it."""
 
     read_as: str = ""
@@ -38,7 +38,7 @@ class Way(NamedTuple):
         return [self.read_as, self.series, list(self.values), list(self.left_out)]
 
     @classmethod
-    def of(cls, read_as: str, series: str | None, values: Sequence[str], left_out: Sequence[str]) -> Way:
+    def of(cls, read_as: str, series: str | None, values: Sequence[str], left_out: Sequence[str]) -> TableLayout:
         """Read what `to_json` wrote."""
         return cls(read_as, series, tuple(values), tuple(left_out))
 
@@ -64,7 +64,7 @@ class Position:
     """State of the file in which it holds nothing more that can be read; empty = there is more."""
     newest_us: int | None = None
     """Latest event time that was read from it, microseconds."""
-    way: Way | None = None
+    layout: TableLayout | None = None
     """None = not recognised yet."""
     repeated: Mapping[str, int] = field(default_factory=dict)
     """Latest time by series that the clocks made happen twice and was the first."""
@@ -98,7 +98,7 @@ class Position:
         known = [us for us in (self.newest_us, newest_us) if us is not None]
         return replace(
             Position.at(plain, offset, rows),
-            way=self.way, repeated=self.repeated, above=self.above, newest_us=max(known, default=None),
+            layout=self.layout, repeated=self.repeated, above=self.above, newest_us=max(known, default=None),
         )  # fmt: skip
 
     def finish(self, plain: Plain) -> Position:
@@ -125,17 +125,17 @@ class Marks:
 
     def to_cursor(self, options: str) -> dict[str, object]:
         """Write as JSON; what files share is written once. `options` are those the files were read with."""
-        ways: dict[Way, int] = {}
+        layouts: dict[TableLayout, int] = {}
         files = {}
         for name, position in self.positions.items():
             written = {one.name: getattr(position, one.name) for one in fields(Position)}
             written = {key: value for key, value in written.items() if value not in ("", None, {})}
-            if position.way is not None:
-                written["way"] = ways.setdefault(position.way, len(ways))
+            if (layout := written.pop("layout", None)) is not None:  # in cursors it has an older name
+                written["way"] = layouts.setdefault(layout, len(layouts))
             files[name] = written
         cursor: dict[str, object] = {"files": files, "options": fingerprint(options)}
-        if ways:
-            cursor["ways"] = [way.to_json() for way in ways]
+        if layouts:
+            cursor["ways"] = [layout.to_json() for layout in layouts]
         if self.counted:
             cursor["counted"] = {name: list(mark) for name, mark in self.counted.items()}
         if counters := self.counters.to_json():
@@ -150,12 +150,12 @@ class Marks:
         """
         cursor = cursor or {}
         same = cursor.get("options") == fingerprint(options)
-        ways = [Way.of(*written) if same else Way(written[0]) for written in cursor.get("ways", ())]
+        layouts = [TableLayout.of(*written) if same else TableLayout(written[0]) for written in cursor.get("ways", ())]
         positions, counted = {}, {name: (int(us), float(v)) for name, (us, v) in cursor.get("counted", {}).items()}
         known = {one.name for one in fields(Position)}
         for name, written in cursor.get("files", {}).items():
             mine = {key: value for key, value in written.items() if key in known}
-            mine["way"] = ways[mine["way"]] if "way" in mine else None
+            mine["layout"] = layouts[written["way"]] if "way" in written else None
             mine = {"head": "", "tail": "", **mine}
             if not same:
                 mine["done"] = ""
@@ -167,7 +167,7 @@ class Marks:
 def _upgrade(mine: dict[str, Any], written: Mapping[str, Any], counted: dict[str, tuple[int, float]]) -> dict[str, Any]:
     """Put in what version 0.1 kept as texts of JSON, for each file by itself."""
     if written.get("read_as"):
-        mine["way"] = Way(written["read_as"])
+        mine["layout"] = TableLayout(written["read_as"])
     if isinstance(written.get("repeated"), str):
         mine["repeated"] = json.loads(written["repeated"] or "{}")
     for series, value in json.loads(written["counted"] or "{}").items() if "counted" in written else ():

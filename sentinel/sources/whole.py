@@ -10,7 +10,7 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.sources.opening import Plain
 from sentinel.sources.pieces import Rows
-from sentinel.sources.positions import Position, Way
+from sentinel.sources.positions import Position, TableLayout
 from sentinel.tables import TableOptions, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import join_time
@@ -49,13 +49,13 @@ class WholeReader:
         head = table.head(HEAD_ROWS).collect()
         shape = find_shape(head, options, str(path))
         find_axis(head, options, shape, str(path), "time")
-        if position.way is None:
+        if position.layout is None:
             refuse_changes(head.lazy(), found.labels, options, str(path))
         rows = max(1, left // len(shape.values))
         second = second_rows(table, head, options, shape)
         checked = check_cells(table.slice(row, rows), options, "time", shape, second).collect()
-        said = () if position.way is not None else found.said
-        way = Way(write_down(options, self._options), shape.series, shape.values, shape.left_out)
-        moved = replace(position.go_on(plain, plain.size, min(height, row + rows)), way=way)
+        said = () if position.layout is not None else found.said
+        layout = TableLayout(write_down(options, self._options), shape.series, shape.values, shape.left_out)
+        moved = replace(position.go_on(plain, plain.size, min(height, row + rows)), layout=layout)
         more = row + rows < height
         return Rows(checked, moved if more else moved.finish(plain), more, options, said)

@@ -17,7 +17,7 @@ from polars.io.plugins import register_io_source
 
 from sentinel.domain.errors import DataError, SentinelError
 from sentinel.tables.cells import MORE, ROW, TableOptions
-from sentinel.tables.netcdf_layout import Column, Layout, find_layout, texts_of
+from sentinel.tables.netcdf_layout import Column, NetcdfLayout, find_layout, texts_of
 
 CELLS = 4_000_000
 """Values that are read at once."""
@@ -47,7 +47,7 @@ def scan_netcdf(path: Path, options: TableOptions) -> pl.LazyFrame:
     return register_io_source(read, schema=schema)
 
 
-def layout_of(path: Path, options: TableOptions) -> Layout:
+def layout_of(path: Path, options: TableOptions) -> NetcdfLayout:
     """Find the time and the columns of a file."""
     with open_netcdf(path) as dataset:
         return find_layout(dataset, options, str(path))
@@ -73,7 +73,7 @@ def open_netcdf(path: Path) -> Iterator[Any]:
             dataset.close()
 
 
-def _read_rows(dataset: Any, layout: Layout, wanted: list[str], start: int, end: int) -> dict[str, Any]:
+def _read_rows(dataset: Any, layout: NetcdfLayout, wanted: list[str], start: int, end: int) -> dict[str, Any]:
     columns = {column.name: column for column in layout.columns}
     blocks: dict[str, Any] = {}
     found: dict[str, Any] = {}
@@ -110,7 +110,7 @@ def _letters(row: Any) -> Iterator[str]:
         yield one.decode(errors="replace") if isinstance(one, bytes) else "" if one is np.ma.masked else str(one)
 
 
-def _read_times(variable: Any, layout: Layout, start: int, end: int) -> Any:
+def _read_times(variable: Any, layout: NetcdfLayout, start: int, end: int) -> Any:
     if layout.time_text:
         return pl.Series([text or None for text in texts_of(variable)[start:end]], dtype=pl.String)
     numbers = np.ma.filled(np.ma.masked_array(variable[start:end]).astype(np.float64), np.nan)

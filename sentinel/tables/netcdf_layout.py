@@ -43,7 +43,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class NetcdfLayout:
     """The table that a file holds."""
 
     time: str
@@ -64,7 +64,7 @@ class Layout:
     said: tuple[str, ...]
 
 
-def find_layout(dataset: Any, options: TableOptions, where: str) -> Layout:
+def find_layout(dataset: Any, options: TableOptions, where: str) -> NetcdfLayout:
     """Find time and columns of an open file; DataError where it has no time, or more places than can be series."""
     time = _find_time(dataset, options, where)
     if len(_own_dimensions(time)) != 1:
@@ -92,7 +92,7 @@ def find_layout(dataset: Any, options: TableOptions, where: str) -> Layout:
     text = _is_text(time)
     units = str(getattr(time, "units", ""))
     ages = f"{units} BP" if re.search(_AGES, units.lower()) else ""
-    return Layout(
+    return NetcdfLayout(
         time.name, None if text else parse_cf_time(time, where), dimension, int(dataset.dimensions[dimension].size),
         columns, text, labels, tuple(c.name for c in found), ages, good,
         (*_say(time, dimension, measured, aside, text), *_say_groups(dataset)),

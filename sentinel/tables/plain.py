@@ -77,7 +77,7 @@ class Unfolding:
         )
 
 
-class Layout:
+class PlainLayout:
     """The places of the columns in the lines of a table that can be read the short way."""
 
     def __init__(self, head: Head, options: TableOptions, shape: Shape, moments: Moments) -> None:
@@ -95,7 +95,7 @@ class Layout:
         self._plain = _PLAIN + self._separator
 
     @classmethod
-    def of(cls, head: Head, options: TableOptions, shape: Shape, moments: Moments) -> Layout | None:
+    def of(cls, head: Head, options: TableOptions, shape: Shape, moments: Moments) -> PlainLayout | None:
         """The layout of a table, None where its options ask for more than numbers."""
         names = head.columns
         is_plain = (

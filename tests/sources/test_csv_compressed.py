@@ -97,7 +97,9 @@ def test_whatever_a_reader_stumbles_over_costs_one_row(tmp_path, monkeypatch, at
             raise pl.exceptions.PanicException("a fault of the library") if at else RuntimeError
         return whole(piece, *rest)
 
-    monkeypatch.setattr("sentinel.tables.plain.Layout.of", lambda *_: None)  # numbers alone do not come to that reader
+    monkeypatch.setattr(
+        "sentinel.tables.plain.PlainLayout.of", lambda *_: None
+    )  # numbers alone do not come to that reader
     whole = pieces.rows_of
     (tmp_path / "a.csv").write_text(table([100, 101]))
     source = csv_source(tmp_path, columns=["n"])

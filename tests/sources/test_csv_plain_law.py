@@ -80,7 +80,7 @@ def test_the_short_way_and_the_long_way_give_the_same_whatever_is_written_and_ho
                 file.write(text[begin:stop])
             frames, cursors[0] = told(short, cursors[0])
             with patch.context() as hidden:
-                hidden.setattr(plain.Layout, "of", lambda *_: None)
+                hidden.setattr(plain.PlainLayout, "of", lambda *_: None)
                 others, cursors[1] = told(long, cursors[1])
             assert [same(frame) for frame in frames] == [same(frame) for frame in others]
 

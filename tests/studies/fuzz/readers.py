@@ -23,7 +23,7 @@ from sentinel.domain.errors import DataError, SentinelError
 from sentinel.sources.answers import AnswerReader
 from sentinel.sources.bodies import read_csv, read_json, read_lines, read_ndjson
 from sentinel.sources.labels import Names
-from sentinel.sources.positions import Way
+from sentinel.sources.positions import TableLayout
 from sentinel.sources.remote_write import inflate, read_write_request
 from sentinel.sources.rows import Rows
 from sentinel.sources.sparkplug import Nodes
@@ -153,11 +153,11 @@ def answers(data: bytes) -> Outcome:
     for more in ({}, {"format": "json", "records": "data", "next": "links"}):
         reader = AnswerReader(HttpSource.model_validate(keys | more))
         kind = {"content-type": "application/json" if data[:1] in (b"[", b"{") else "text/csv", "content-length": "1"}
-        way = Way()
+        layout = TableLayout()
         for _ in range(2):  # and once more in the way that was learnt
             with contextlib.suppress(SentinelError):
-                page = reader.read(Answer(200, kind, data, "http://h/a"), way)
-                way = Way(*json.loads(json.dumps(page.way))[:2], tuple(page.way.values), tuple(page.way.left_out))
+                page = reader.read(Answer(200, kind, data, "http://h/a"), layout)
+                layout = TableLayout.of(*json.loads(json.dumps(page.layout.to_json())))
                 outcome = Outcome.TAKEN
     return outcome
 
