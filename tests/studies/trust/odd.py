@@ -81,6 +81,19 @@ def faster_below(random: Generator, shape: Shape) -> Floats:
     return values
 
 
+def pulses(random: Generator, shape: Shape) -> Floats:
+    """Rare pulses that decay, as of a river after rain, under the noise of a sensor."""
+    total = (shape[0] + RUN_IN, shape[1])
+    rain = (random.random(total) < 0.03) * random.exponential(5.0, total)
+    flow = np.asarray(lfilter([1.0], [1.0, -0.8], rain, axis=0)[RUN_IN:])
+    return flow + 0.3 * random.standard_normal(shape)
+
+
+def logarithms_of_pulses(random: Generator, shape: Shape) -> Floats:
+    """Their logarithms on a base flow: what is noise at low water is lost in a flood."""
+    return np.log(np.maximum(pulses(random, shape) + 3.0, 0.05))
+
+
 NULLS: dict[str, Maker] = {
     "long memory, d .45": long_memory(0.45), "counts that survive, INAR .5": survivors, "calm and wild times": bursts,
     "gaps filled in by lines": gaps_filled_in, "AR(1) .9 that saturates at 1 sd": saturated,
@@ -89,5 +102,7 @@ EXCESS: dict[str, tuple[Maker, float]] = {
     "a level that jumps between two values": (two_levels, 1.6),
     "AR(1) .2 below, .8 above": (faster_below, 1.6),
     "shocks that swing each day": (wilder_by_day, 1.6),
+    "pulses that decay, under noise": (pulses, 2.0),
+    "logarithms of pulses that decay": (logarithms_of_pulses, 2.5),
 }
 """Those not shown to stay within a budget, and the most that they may spend, in parts of it."""
