@@ -198,9 +198,11 @@ def parser() -> argparse.ArgumentParser:
 
     text = "run the journal of a daemon through the pipeline again, whole or for one alarm"
     replay = command("replay", "replay:main", text, "--state state --out again")
-    words = "reproduce the number of this alarm and say whether it is the same [the whole journal]"
-    replay.add_argument("alarm", nargs="?", metavar="ALARM", help=words)
-    replay.add_argument("--state", required=True, metavar="DIR", help="state folder; the daemon may run")
+    words = "reproduce the number of this alarm, or of the one in a bundle, and say whether it is the same"
+    replay.add_argument("alarm", nargs="?", metavar="ALARM_OR_FILE", help=f"{words} [the whole journal]")
+    replay.add_argument("--state", metavar="DIR", help="state folder; the daemon may run; not with a bundle")
+    text = "write all that the number follows from into one file, which `sentinel replay FILE` reads anywhere"
+    replay.add_argument("--bundle", metavar="FILE", help=text)
     replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
     replay.add_argument("--out", metavar="DIR", help="folder of the results; made if needed; not with ALARM")
     text = "say which alarms stand, with the values that corrected the first ones"

@@ -6,6 +6,7 @@ Rows, alarms and pictures are those of the daemon that wrote the journal, for on
 from __future__ import annotations
 
 import argparse
+import shlex
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ from sentinel.config import Settings, load, with_events
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import WITHDRAWN, AlarmEvent
 from sentinel.domain.observation import INSTANT, CalendarAxis
-from sentinel.domain.spans import moment_in_words
-from sentinel.journal import Journal, group_joined
+from sentinel.domain.spans import moment_in_words, print_size
+from sentinel.journal import Journal, Part, group_joined
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result
 from sentinel.runtime.amending import CONFIRMED, RAISED, amend
@@ -67,11 +68,17 @@ def results(folder: Path, machine: Replica, *, fixed: bool = False) -> Iterator[
 
 def main(args: argparse.Namespace) -> int:
     """Replay one alarm, or else write `readings.parquet` and `alarms.csv`, as `backtest` does, from the journal."""
-    folder = Path(args.state)
+    is_bundle = args.state is None and args.alarm is not None and Path(args.alarm).is_file()
+    if args.state is None and not is_bundle:
+        given = "" if args.alarm is None else f"; {args.alarm} is no file, as a bundle is"
+        raise UsageError(f"replay: --state DIR is needed, the state folder of the daemon{given}")
+    folder = Path(args.alarm if is_bundle else args.state)
     if args.alarm is not None:
         if args.out or args.config:
             raise UsageError("replay ALARM: --out and --config are for the whole journal; leave them out, or ALARM")
-        return _replay_alarm(folder, args.alarm)
+        return _replay_alarm(folder, None if is_bundle else args.alarm, Path(args.bundle) if args.bundle else None)
+    if args.bundle:
+        raise UsageError("replay --bundle: it holds one alarm; say which, as `sentinel explain` lists them")
     if args.corrected:
         return _replay_corrected(folder)
     if not args.out:
@@ -112,11 +119,20 @@ def _replay_corrected(folder: Path) -> int:
     return 0
 
 
-def _replay_alarm(folder: Path, text: str) -> int:
-    """Compute an alarm anew from the journal; 1 if what follows from it is not what was sent."""
+def _replay_alarm(folder: Path, text: str | None, bundle: Path | None) -> int:
+    """Compute an alarm anew from the journal; 1 if what follows from it is not what was sent.
+
+    Without `text` it is the only one of a bundle. `bundle` is where one is to be written.
+    """
     with Journal.open(folder, read_only=True) as journal:
-        kept = choose(known_alarms(journal), text, folder).kept
+        alarms = known_alarms(journal)
+        if text is None and len(alarms) != 1:
+            raise UsageError(f"replay {folder}: holds {len(alarms):,} alarms, a bundle one; say which, with --state")
+        kept = alarms[0].kept if text is None else choose(alarms, text, folder).kept
         trace = retrace(journal, kept)
+        if bundle is not None:
+            until = max(kept.batch, kept.body.get("amended", 0))
+            journal.bundle(bundle, Part(kept.body["alarm_id"], trace.from_batch, until, trace.alone))
     body, differences = kept.body, trace.differences(kept.body)
     begun = "the journal's beginning" if trace.from_batch == 0 else f"the checkpoint after batch {trace.from_batch}"
     print(f"alarm {body['alarm_id']} of {body['series']}: {trace.batches:,} batches replayed from {begun}")
@@ -133,6 +149,8 @@ def _replay_alarm(folder: Path, text: str) -> int:
         )
         return 1
     print("the same as was sent, bit for bit")
+    if bundle is not None:
+        print(f"{bundle}: {print_size(bundle.stat().st_size)}; `sentinel replay {shlex.quote(str(bundle))}` reads it")
     return 0
 
 

@@ -24,6 +24,7 @@ from sentinel.journal.batches import (
     write_fact,
     write_frames,
 )
+from sentinel.journal.bundle import Part, write_bundle
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
 from sentinel.journal.conversion import convert
 from sentinel.journal.copying import copy_database
@@ -43,7 +44,7 @@ from sentinel.journal.tables import read_tables
 
 __all__ = [
     "NO_BATCH", "Checkpoint", "Committed", "Corrected", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull",
-    "JournalUnwritable", "KeptEvent", "group_joined",
+    "JournalUnwritable", "KeptEvent", "Part", "group_joined",
 ]  # fmt: skip
 
 DATABASE_FILE = "sentinel.db"
@@ -84,12 +85,13 @@ class Journal:
     def open(cls, folder: Path, *, read_only: bool = False) -> Journal:
         """Open the journal in `folder`; both are created where they are missing.
 
-        With `read_only` nothing is created and no lock is taken: it may run beside the daemon.
+        With `read_only` nothing is created and no lock is taken: it may run beside the daemon. Then `folder` may be a
+        bundle, too.
         A file of an earlier version is converted.
         Raises StateError: folder not writable or in use, file newer than this program or not ours, or, `read_only`,
         older.
         """
-        path = folder / DATABASE_FILE
+        path = folder if read_only and folder.is_file() else folder / DATABASE_FILE
         if read_only and not path.is_file():
             raise StateError(f"{path}: no journal here; a state folder that sentinel has written is needed")
         with ExitStack() as opened:
@@ -357,3 +359,7 @@ class Journal:
     def copy_to(self, folder: Path) -> None:
         """Copy everything, as it is at this moment, into a folder without a journal; errors as of `copy_database`."""
         copy_database(self._database, folder / DATABASE_FILE)
+
+    def bundle(self, target: Path, part: Part) -> None:
+        """Write part of the journal into a file of its own; errors as of `write_bundle`."""
+        write_bundle(self._database, target, part)

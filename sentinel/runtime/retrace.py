@@ -70,6 +70,8 @@ class Trace:
     digest: str = ""
     """Fingerprint of the state of the series after the alarm's tick; empty where the tick is not known."""
     ticks: TracedTicks | None = None
+    alone: Sequence[int] = ()
+    """Ids of the series that were replayed; empty = all."""
 
     def differences(self, kept: Mapping[str, Any]) -> list[str]:
         """Name the facts that differ from the event that was kept, bit for bit; sentences and texts may differ.
@@ -192,7 +194,7 @@ def _replay(
     if last < kept.batch:
         raise StateError(f"alarm {body['alarm_id']}: batch {kept.batch} is not in the journal, which ends with {last}")
     raised = None if found is None else body_of(found) | {"settings": settings}
-    return Trace(raised, last - begin, begin, watch.plan, watch.digest if tick else "", watch.ticks())
+    return Trace(raised, last - begin, begin, watch.plan, watch.digest if tick else "", watch.ticks(), alone)
 
 
 def only(committed: Committed, series: Sequence[int] | Ints) -> Committed:
