@@ -61,12 +61,18 @@ def signals() -> NDArray[np.float64]:
     return np.column_stack([ar1(1, 0.95, TICKS), ar1(2, -0.95, TICKS), swing, rough, ar1(3, 0.95, TICKS)])
 
 
+QUIET = ("stuck", "torn", "late", "lost", "gone", "long")
+"""Sources without a signal."""
 RULES = [
     {"match": "lake/s0", "threshold": 0.5, "alpha": 0.001, "at_start": "alarm"},
     {"match": "lake/s1", "threshold": -0.5, "side": "below", "alpha": 0.001, "at_start": "alarm"},
     {"match": "lake/s2", "kind": "modulus", "threshold": 0.5, "alpha": 0.001, "at_start": "alarm"},
     {"match": "lake/s3", "kind": "spread", "ratio": 1.5, "alpha": 0.001},
     {"match": "lake/s4", "threshold": 0.5, "alpha": 0.001, "at_start": "alarm", "severity": "critical"},
+    *(
+        {"match": f"{name}/s0", "threshold": 0.97, "alpha": 1e-4}
+        for name in ("stuck", "torn", "late", "lost", "gone", "long")
+    ),
 ]
 
 
@@ -202,11 +208,10 @@ def test_each_alert_fires_by_the_fault_that_it_names(
     watch, sound = Watch(client), ar1(9, 0.3, 100, 1)
     slow = {"kind": "prometheus", "name": "slow", "url": upstream.url, "queries": ["up"], "every": "1s"}
     slow |= {"timeout": "10m"}
-    names = ("lake", "stuck", "torn", "late", "lost", "gone", "long")
     settings: dict[str, Any] = {
         "daemon": {"state_dir": "state", "inbox_observations": 1000, "checkpoint_every": "10s"},
         "web": {"listen": address, "max_series": 2},
-        "sources": [*(csv(name, max_observations=100) for name in names), slow],
+        "sources": [*(csv(name, max_observations=100) for name in ("lake", *QUIET)), slow],
         "alarms": RULES,
         "sites": [{"name": "site", "match": "lake/*", "k": 2}],
         # Where nobody listens.
@@ -236,6 +241,8 @@ def test_each_alert_fires_by_the_fault_that_it_names(
             append(tmp_path / "long.csv", long_csv(ar1(5, 0.3, 50_000, 1), 100, header=False))
             upstream.hangs.set()
 
+        with watch.expecting("SentinelSeriesUnwatched"):
+            append(tmp_path / "torn.csv", "2021-02-01T00:00Z,s1,1.5\n")
         with watch.expecting("SentinelConfigReloadFailed"):
             append(tmp_path / "sentinel.yaml", "nonsense: 1\n")
             daemon.signal(signal.SIGHUP)

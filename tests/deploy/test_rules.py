@@ -18,8 +18,9 @@ OPERATIONAL = set(
 SentinelDown, SentinelNotReady, SentinelEngineStalled, SentinelSchedulerStalled, SentinelConfigReloadFailed,
 SentinelConfigRestartRequired, SentinelRestarting, SentinelDescriptorsScarce, SentinelTaskFailing, SentinelTaskMissed,
 SentinelSourceDown, SentinelSourceStale, SentinelObservationsRejected, SentinelFileLost, SentinelObservationsLate,
-SentinelBehind, SentinelBacklog, SentinelSeriesBlind, SentinelSeriesUnexposed, SentinelIngestionStopped,
-SentinelCommitsFailing, SentinelNotificationsFailing, SentinelReadingsFailing, SentinelDrillOverdue
+SentinelBehind, SentinelBacklog, SentinelSeriesBlind, SentinelSeriesUnwatched, SentinelSeriesUnexposed,
+SentinelIngestionStopped, SentinelCommitsFailing, SentinelNotificationsFailing, SentinelReadingsFailing,
+SentinelDrillOverdue
 """,
     )
 )
