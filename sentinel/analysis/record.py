@@ -120,6 +120,12 @@ class SeriesRecord:
     undeclared: tuple[Proposal, ...] = ()
     """Seasons found by looking at the whole record, for the reader; they change no verdict."""
 
+    @property
+    def shifted(self) -> bool:
+        """True if numbers may be of a jump of the level: an open alarm is one-sided, or the variance far too large."""
+        one_sided = any("one_sided" in alarm.remarks and cleared is None for alarm, cleared in self.alarms)
+        return one_sided or self.estimates.spread > JUMPED
+
     def moment(self, time_us: int) -> str:
         """Write a moment in the words of the series' own axis; of ticks of a day or more it is a day."""
         if isinstance(self.axis, NumberAxis):
@@ -254,8 +260,7 @@ def seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float])
 
 def _recovery_in_words(record: SeriesRecord) -> str:
     """Write the recovery time; empty where lag-1 is not above 0 or does not tell it; unknown after a jump."""
-    one_sided = any("one_sided" in alarm.remarks and cleared is None for alarm, cleared in record.alarms)
-    return recovery_clause(record.estimates, record.length, shifted=one_sided or record.estimates.spread > JUMPED)
+    return recovery_clause(record.estimates, record.length, shifted=record.shifted)
 
 
 def _cycle_in_words(record: SeriesRecord) -> str:

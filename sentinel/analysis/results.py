@@ -21,6 +21,7 @@ from sentinel.analysis.report import ReportSection, write_report
 from sentinel.analysis.run import run
 from sentinel.analysis.surrogates import NULLS
 from sentinel.analysis.trend import Deviations
+from sentinel.domain.channels import hides_recovery
 from sentinel.domain.errors import DataError
 from sentinel.text.words import known_recovery
 from sentinel.views.picture import Look
@@ -175,9 +176,10 @@ class Analysis:
 
 
 def _recovery(record: SeriesRecord) -> float:
-    """Give the recovery time in the owner's units; NaN where lag-1 does not tell it."""
+    """Give the recovery time in the owner's units; NaN where lag-1 does not tell it, or the level may have shifted."""
     known, lag1 = known_recovery(record.estimates)
-    if not known or record.plan is None:
+    hidden = hides_recovery(record.estimates.lag1_high, shifted=record.shifted)
+    if not known or hidden or record.plan is None:
         return math.nan
     return record.units(-record.plan.cadence_us / math.log(lag1))
 

@@ -287,3 +287,11 @@ def test_inspect_says_how_a_table_is_read_and_what_it_would_watch(tmp_path):
     assert found.series["cadence"].to_list() == ["1h", "1h"]
     with pytest.raises(DataError, match="there is no such file"):
         sentinel.inspect(tmp_path / "b.csv")
+
+
+def test_a_recovery_time_that_a_jump_hides_is_no_number_of_the_summary():
+    values = np.append(np.random.default_rng(3).normal(size=600), 30.0 * np.arange(60))
+    found = sentinel.analyse(pl.DataFrame({"time": range(660), "x": values}))
+    (said,) = found.sentences.values()
+    assert "recovery time unknown" in said
+    assert found.summary["recovery"].to_list() == [None]
