@@ -10,11 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.errors import UpstreamError
 
 if TYPE_CHECKING:  # frames are polars tables, and `sentinel check` does not wait for polars
     from sentinel.domain.observation import Cursor, Frame
 
+AHEAD_US = 60 * MICROSECONDS
+"""What came is further ahead of the clock than this where one of the two is wrong, and is told."""
 HandOver: TypeAlias = "Callable[[Frame], bool]"
 """Takes one frame, waiting for room as long as needed; False = the daemon is stopping, and the frame was not taken."""
 

@@ -13,8 +13,8 @@ from sentinel.config import PrometheusSource
 from sentinel.config.secrets import hide_query
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
-from sentinel.domain.spans import print_duration
-from sentinel.sources.base import PullSource, SourceError
+from sentinel.domain.spans import moment_iso, print_duration
+from sentinel.sources.base import AHEAD_US, PullSource, SourceError
 from sentinel.sources.labels import METRIC, Names, escape, labeller
 from sentinel.sources.needs import say_what_lacks
 
@@ -71,6 +71,9 @@ class Ranges(PullSource):
         until, newest = self._place(cursor, end_us)
         last_us = min(until + self._points * step, end_us)
         rows = Rows(now_us, "point", settings.prefix, self._labelled)
+        if newest > now_us + AHEAD_US:
+            known = f"points up to {moment_iso(newest)} are known already, and here it is {moment_iso(now_us)}"
+            rows.complaints.append(f"{known}: nothing new is asked for until then; is a clock wrong?")
         if last_us <= until:
             return rows.frame(self.id, {"until_us": until, "newest_us": newest}, told_us)
         remarks: list[str] = []

@@ -19,7 +19,7 @@ from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import add_labels
 from sentinel.domain.spans import moment_iso, print_duration
 from sentinel.sources.backoff import Backoff
-from sentinel.sources.base import PullSource
+from sentinel.sources.base import AHEAD_US, PullSource
 from sentinel.sources.labels import labeller
 from sentinel.sources.needs import say_what_lacks
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from sentinel.sources.rows import Rows
 
 NUMBERS = (int, float, Decimal)
-AHEAD_US = 60 * MICROSECONDS
-"""Rows further ahead of the clock than this are said to wait."""
 
 
 class Records(PullSource):

@@ -89,6 +89,22 @@ def test_a_clock_that_was_a_month_ahead_costs_nothing(server: Answering) -> None
     assert max(times) > now[0] - 120
 
 
+def test_a_clock_that_is_set_back_is_told_it_read_nothing_in_silence(server: Answering) -> None:
+    clock = ManualClock(NOW_US)
+    source = ranges(server.url, clock, since="1h")
+    frames, cursor = follow(source)
+    assert not [line for one in frames for line in one.complaints if "clock" in line]
+    for back in (7_200, 3_600):  # as long as it is behind
+        clock.set(NOW_US - back * 1_000_000)
+        frame = source.fetch(cursor)
+        cursor = frame.cursor
+        assert any("is a clock wrong?" in line for line in frame.complaints)
+    clock.set(NOW_US + 120_000_000)
+    frames, _ = follow(source, cursor)
+    assert not [line for one in frames for line in one.complaints if "clock" in line]
+    assert max(at for _, at, _ in points(frames)) > NOW
+
+
 @pytest.mark.slow
 def test_no_more_points_are_asked_for_than_servers_give(server: Answering) -> None:
     frames, _ = follow(ranges(server.url, since="12d", max_observations=10**9))
