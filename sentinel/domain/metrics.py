@@ -148,7 +148,7 @@ class Metrics:
         self.task_duration = Histogram("task_duration_seconds", "How long a scheduled task ran.", "task")
         self.task_last_success = Gauge("task_last_success_timestamp_seconds", "Last successful run.", "task")
         self.task_expected_interval = Gauge("task_expected_interval_seconds", "How often a task is due.", "task")
-        self.source_up = Gauge("source_up", "1 if the last fetch succeeded.", "source")
+        self.source_up = Gauge("source_up", "1 if the last fetch succeeded and none hangs for 30 s.", "source")
         self.source_catching_up = Gauge(
             "source_catching_up", "1 while a source has more to tell at once, such as its history.", "source")
         self.source_in_flight_since = Gauge(

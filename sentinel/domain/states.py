@@ -63,9 +63,9 @@ class SourceStatus:
     last_success_us: int = NEVER_US
     last_failure_us: int = NEVER_US
     up: bool = False
-    """The last fetch succeeded."""
+    """The last fetch succeeded, and the next one does not hang."""
     failure: str = ""
-    """Why the last fetch failed; empty if it succeeded."""
+    """Why the last fetch failed, or that the present one hangs; empty if it succeeded."""
     in_flight_us: int | None = None
     """When the fetch or the start that has not ended yet began."""
     fetches: int = 0

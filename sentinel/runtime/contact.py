@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Lock
 
 import polars as pl
 
@@ -21,7 +21,8 @@ from sentinel.sources import Source
 logger = logging.getLogger(__name__)
 
 HANGS_SECONDS = 30.0
-"""A fetch that takes longer is said once in the log."""
+"""A source whose fetch takes longer is down until it ends, which is said once in the log."""
+HANGS = "it has not answered yet"
 PUT_SECONDS = 0.2
 """Bound on the wait of a frame for room in the inbox; then it is looked whether the daemon stops."""
 
@@ -37,7 +38,7 @@ class Contact:
         self._name, self._inbox, self._metrics, self._clock, self._stopping = name, inbox, metrics, clock, stopping
         self._status = statuses.setdefault(source.id, SourceStatus(name))
         self._complaints: tuple[str, ...] = ()
-        self._hang_said = False
+        self._ending = Lock()
         metrics.source_fetches.inc(0, source=name)
         metrics.source_fetch_failures.inc(0, source=name)
 
@@ -49,21 +50,27 @@ class Contact:
     @contextmanager
     def in_flight(self) -> Iterator[None]:
         """Show since when it is being asked: a source that hangs says nothing by itself."""
-        self._status.in_flight_us, self._hang_said = self._clock.now_us(), False
+        self._status.in_flight_us = self._clock.now_us()
         self._metrics.source_in_flight_since.set(self._status.in_flight_us / MICROSECONDS, source=self._name)
         try:
             yield
         finally:
-            self._status.in_flight_us = None
+            with self._ending:
+                self._status.in_flight_us = None
             self._metrics.source_in_flight_since.set(0, source=self._name)
 
     def say_if_it_hangs(self) -> None:
-        """Log once that a fetch does not end."""
-        since_us = self._status.in_flight_us
-        seconds = 0.0 if since_us is None else (self._clock.now_us() - since_us) / MICROSECONDS
-        if seconds >= HANGS_SECONDS and not self._hang_said:
-            self._hang_said = True
-            logger.warning("source has not answered yet", extra={"source": self._name, "seconds": round(seconds)})
+        """Note that the source is down as long as a fetch does not end; log it once."""
+        with self._ending:  # a fetch that ends meanwhile has the last word
+            since_us = self._status.in_flight_us
+            seconds = 0.0 if since_us is None else (self._clock.now_us() - since_us) / MICROSECONDS
+            if seconds < HANGS_SECONDS:
+                return
+            self._status.up = False
+            self._metrics.source_up.set(0, source=self._name)
+            if self._status.failure != HANGS:
+                self._status.failure = HANGS
+                logger.warning("source has not answered yet", extra={"source": self._name, "seconds": round(seconds)})
 
     def take(self, frame: Frame) -> bool:
         """Put a frame into the inbox, waiting for room; False if the daemon stops: it was not taken."""

@@ -257,6 +257,23 @@ def test_a_source_that_hangs_at_the_start_is_down_in_flight_and_logged_once(sche
     assert value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") == 0
 
 
+def test_a_source_that_hangs_later_is_down_until_it_answers(scheduled, caplog, monkeypatch):
+    # It stayed up: only the age of the last success told.
+    monkeypatch.setattr("sentinel.runtime.contact.HANGS_SECONDS", 0.2)
+    answered = threading.Event()
+    _, _, metrics = scheduled(Counting(act=lambda at: at == 2 and answered.wait(20) and None))
+    status = scheduled.statuses["lake"]
+    try:
+        assert until(lambda: value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") > 0)
+        assert until(lambda: value(metrics, "sentinel_source_up", source="lake") == 0)
+        assert (status.up, status.failed, status.failure) == (False, 0, "it has not answered yet")
+        assert caplog.messages.count("source has not answered yet") == 1
+    finally:
+        answered.set()
+    assert until(lambda: value(metrics, "sentinel_source_up", source="lake") == 1)
+    assert until(lambda: status.up and not status.failure)
+
+
 @pytest.mark.slow
 def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch):
     schedule, _, metrics = scheduled(Counting())
