@@ -264,9 +264,12 @@ def test_a_source_that_hangs_later_is_down_until_it_answers(scheduled, caplog, m
     _, _, metrics = scheduled(Counting(act=lambda at: at == 2 and answered.wait(20) and None))
     status = scheduled.statuses["lake"]
     try:
-        assert until(lambda: value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") > 0)
-        assert until(lambda: value(metrics, "sentinel_source_up", source="lake") == 0)
-        assert (status.up, status.failed, status.failure) == (False, 0, "it has not answered yet")
+        assert until(lambda: value(metrics, "sentinel_source_up", source="lake") == 1)
+        assert until(lambda: status.failure == "it has not answered yet")
+        assert until(lambda: caplog.messages)
+        assert (status.up, status.failed) == (False, 0)
+        assert value(metrics, "sentinel_source_up", source="lake") == 0
+        assert value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") > 0
         assert caplog.messages.count("source has not answered yet") == 1
     finally:
         answered.set()
