@@ -76,8 +76,8 @@ _FLAGS_OF_ALL = (
     "qa/qc", "validit\u00e9", "qualit\u00e9",
 )  # fmt: skip
 """Names of a flag of all values of a row."""
-_OF_NEON = "QF"
-"""Ending of each quality flag of the National Ecological Observatory Network; 0 is good in `FinalQF`, which sums up."""
+_OF_NEON = re.compile(".*[a-z]QF")
+"""Quality flags of the National Ecological Observatory Network; 0 is good in `FinalQF`, which sums up."""
 _FLAG_STARTS = ("f_", "q_", "qc_", "flag_", "qv:")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id")
 _PERHAPS_ROW_NUMBERS = ("nr", "nr.", "lfd. nr.", "no.", "n\u00b0", "record number")
@@ -334,7 +334,7 @@ def find_flags(
         low = own.lower()
         mates = [(low.removesuffix(end), "*" + own[-len(end) :]) for end in _FLAG_ENDINGS if low.endswith(end)]
         mates += [(low.removeprefix(start), own[: len(start)] + "*") for start in _FLAG_STARTS if low.startswith(start)]
-        mates += [(low, own)] if low in _FLAGS_OF_ALL or own.endswith(_OF_NEON) else []
+        mates += [(low, own)] if low in _FLAGS_OF_ALL or _OF_NEON.fullmatch(own) else []
         for mate, pattern in mates:
             known = is_flag(name, options.flags) or any(matches(name, one) for one in options.exclude)
             if (mate in lower or pattern == own) and not known:
@@ -366,7 +366,7 @@ def _say_flags(pattern: str, flags: pl.DataFrame, good: str) -> str:
     more = f" and {flags.width - _COLUMNS_NAMED:,} more columns" if flags.width > _COLUMNS_NAMED else ""
     told = f"flags, not used: {', '.join(counted)}{more}, in the first {flags.height:,} rows"
     good = f"{pattern}=qartod" if pattern.lower().endswith("_qc_agg") else good
-    good = f"{pattern}=0" if pattern == f"*Final{_OF_NEON}" else good
+    good = f"{pattern}=0" if pattern == "*FinalQF" else good
     if good.rpartition("=")[0] == pattern:
         return f"{told}; good by the documentation of such files: --flags {shlex.quote(good)}"
     return f"{told}; which codes mean good is yours to say: --flags {shlex.quote(f'{pattern}=CODE,CODE')}"

@@ -120,7 +120,7 @@ def _refuse_repeats(
         )
     told = by or tuple([name for name in texts if head[name].drop_nulls().n_unique() > 1] or texts)[:1]
     clock = _find_clock(head, told, texts, numbers, options)
-    if clock is None and options.by:
+    if options.by and (clock is None or not _tells_rows(head, clock, options)):
         return
     if clock is None and not told:
         times = head[options.time_name].drop_nulls()
@@ -140,7 +140,7 @@ def _refuse_repeats(
         raise DataError(
             f"{where}: times of column {options.time_name!r} repeat, and {clock!r} holds times of day "
             f"({head[clock].drop_nulls()[0]}); say so with {flags}, and --time-format with the letters of strftime if "
-            f"they are in no known form{named}"
+            f"they are in no known form{named}; if neither, choose the series with columns: [{', '.join(values[:3])}]"
         )
     what = f"{' and '.join(map(repr, told))} {'tell' if len(told) > 1 else 'tells'} the rows apart"
     what = what if by else f"column {told[0]!r} holds text"
@@ -165,9 +165,14 @@ def _find_clock(
     clock = next((name for name in clocks if _are_clocks(head[name], options)), None)  # 09.15 is a number too
     if clock is not None:
         return clock
-    rows = head.filter(pl.col(options.time_name).is_not_null())
-    apart = (name for name in clocks if rows.select(options.time_name, *options.by, name).is_unique().all())
+    apart = (name for name in clocks if _tells_rows(head, name, options))
     return next((name for name in apart if _are_clocks(head[name], options, _HOUR)), None)
+
+
+def _tells_rows(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
+    """True of a column with which no time of a series comes twice."""
+    rows = head.filter(pl.col(options.time_name).is_not_null())
+    return rows.select(options.time_name, *options.by, name).is_unique().all()
 
 
 def _are_clocks(cells: pl.Series, options: TableOptions, form: re.Pattern[str] = _CLOCK) -> bool:
