@@ -62,7 +62,7 @@ def find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, in
 
 def tell_encoding(data: bytes, where: str) -> str:
     """Tell the encoding of lines that are not UTF-8; DataError where the names read differently in several."""
-    runs = _RUN.findall(data)
+    runs = set(_RUN.findall(data))  # signs of each row, such as those of its date, count once
     in_runs = sum(len(run) for run in runs if len(run) > _WESTERN_RUN)
     if in_runs <= _MOST_IN_RUNS * sum(map(len, runs)):
         return _western(data)

@@ -56,3 +56,12 @@ def test_letters_of_latin_words_are_no_cyrillic_or_greek_ones(tmp_path, name, en
     path = tmp_path / "a.csv"
     path.write_bytes(f"time,{name},x\n2021-01-01,1,2\n2021-01-02,3,4\n".encode(encoding))
     assert tell_encoding(path.read_bytes(), "a.csv") in ("cp1252", "latin-1")
+
+
+def test_signs_that_come_in_each_row_do_not_outnumber_the_names(tmp_path):
+    """Bug: dates such as 2021年3月1日 made Chinese names Western European ones."""
+    rows = "".join(f"2021年{1 + day // 28}月{1 + day % 28}日,{day % 7}.5\n" for day in range(300))
+    path = tmp_path / "lake.csv"
+    path.write_bytes(f"时间,水温\n{rows}".encode("gb18030"))
+    with pytest.raises(DataError, match="'时间,水温' in gb18030"):
+        sentinel.analyse(path)
