@@ -20,7 +20,7 @@ _AT_ONCE = 1_000
 
 
 class Part(NamedTuple):
-    """What of a journal goes into a bundle."""
+    """The part of a journal that goes into a bundle."""
 
     alarm: str
     after: int
@@ -49,7 +49,7 @@ def write_bundle(source: Database, target: Path, part: Part) -> None:
             written.read("PRAGMA journal_mode = DELETE")
         finally:
             written.close()
-    except BaseException:
+    except BaseException:  # whatever ends the writing, no part of a bundle is left behind
         for path in (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm"))):
             path.unlink(missing_ok=True)
         raise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # frames are polars tables, and `sentinel check` does not wai
     from sentinel.domain.observation import Cursor, Frame
 
 AHEAD_US = 60 * MICROSECONDS
-"""What came is further ahead of the clock than this where one of the two is wrong, and is told."""
+"""Times further ahead of the clock than this say that a clock is wrong, here or there."""
 HandOver: TypeAlias = "Callable[[Frame], bool]"
 """Takes one frame, waiting for room as long as needed; False = the daemon is stopping, and the frame was not taken."""
 
