@@ -213,11 +213,11 @@ class Schedule:
     def _beat(self) -> None:
         self.last_beat = time.monotonic()
         self._metrics.scheduler_heartbeat.set(self._clock.now_us() / MICROSECONDS)
+        for task in self._tasks.values():  # at each beat: the next run of one that hangs may be due in an hour
+            task.contact.say_if_it_hangs()
 
     def _on_missed(self, event: events.JobEvent) -> None:
         task = self._tasks.get(event.job_id)
-        if task is not None:
-            task.contact.say_if_it_hangs()
         if task is not None and not (event.code == events.EVENT_JOB_MAX_INSTANCES and task.catching_up):
             self._metrics.task_missed.inc(task=task.source.name, reason=_MISSED[event.code])
 

@@ -257,15 +257,17 @@ def test_a_source_that_hangs_at_the_start_is_down_in_flight_and_logged_once(sche
     assert value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") == 0
 
 
-def test_a_source_that_hangs_later_is_down_until_it_answers(scheduled, caplog, monkeypatch):
+@pytest.mark.slow
+def test_a_source_that_hangs_later_is_down_before_its_next_run_is_due_until_it_answers(scheduled, caplog, monkeypatch):
     # It stayed up: only the age of the last success told.
     monkeypatch.setattr("sentinel.runtime.contact.HANGS_SECONDS", 0.2)
     answered = threading.Event()
-    _, _, metrics = scheduled(Counting(act=lambda at: at == 2 and answered.wait(20) and None))
+    metrics = scheduled(Counting(act=lambda at: at == 1 and answered.wait(20) and None), every_us=5_000_000)[2]
     status = scheduled.statuses["lake"]
     try:
         assert until(lambda: value(metrics, "sentinel_source_up", source="lake") == 1)
         assert until(lambda: status.failure == "it has not answered yet")
+        assert value(metrics, "sentinel_task_missed_total", task="lake", reason="max_instances") == 0
         assert until(lambda: caplog.messages)
         assert (status.up, status.failed) == (False, 0)
         assert value(metrics, "sentinel_source_up", source="lake") == 0
