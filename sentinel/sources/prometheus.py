@@ -71,7 +71,7 @@ class Ranges(PullSource):
         until, newest = self._place(cursor, end_us)
         last_us = min(until + self._points * step, end_us)
         rows = Rows(now_us, "point", settings.prefix, self._labelled)
-        if newest > now_us + AHEAD_US:
+        if newest > told_us + AHEAD_US:
             known = f"points up to {moment_iso(newest)} are known already, and here it is {moment_iso(now_us)}"
             rows.complaints.append(f"{known}: nothing new is asked for until then; is a clock wrong?")
         if last_us <= until:
