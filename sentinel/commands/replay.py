@@ -143,14 +143,14 @@ def _replay_alarm(folder: Path, text: str | None, bundle: Path | None) -> int:
         print(", ".join(f"{name} {trace.body[name]!r}" for name in names if trace.body[name] is not None))
     if trace.digest:
         print(f"state digest {trace.digest} after the alarm's tick")
+    if bundle is not None:
+        print(f"{bundle}: {print_size(bundle.stat().st_size)}; `sentinel replay {shlex.quote(str(bundle))}` reads it")
     if differences:
         print(
             "the journal gives another alarm than the one that was sent: another version of sentinel, or a changed file"
         )
         return 1
     print("the same as was sent, bit for bit")
-    if bundle is not None:
-        print(f"{bundle}: {print_size(bundle.stat().st_size)}; `sentinel replay {shlex.quote(str(bundle))}` reads it")
     return 0
 
 
